@@ -1,0 +1,1 @@
+"""Clean reviews: repair the text, correct spelling, drop what is said twice."""

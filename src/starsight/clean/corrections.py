@@ -1,0 +1,21 @@
+"""Put spelling corrections into a text. Finding them is ``spelling.py``'s; a served model carries what was found."""
+
+import re
+from collections.abc import Mapping
+
+WORD = re.compile(r"(?<![\w'’@#./-])[A-Za-z]{3,}+(?![\w'’@/-])")
+"""A word that may be counted and corrected: letters alone, not part of a contraction, a code or an address."""
+
+
+def correct_spelling(text: str, corrections: Mapping[str, str]) -> str:
+    """Replace the words of ``text`` that ``corrections`` holds, keeping their case."""
+    # nearly every text needs no correction, and this is the fast way to know
+    if corrections.keys().isdisjoint(WORD.findall(text.lower())):
+        return text
+    return WORD.sub(lambda word: _in_case_of(word[0], corrections.get(word[0].lower(), word[0])), text)
+
+
+def _in_case_of(word: str, correction: str) -> str:
+    if word.isupper():
+        return correction.upper()
+    return correction[0].upper() + correction[1:] if word[0].isupper() else correction

@@ -1,0 +1,99 @@
+"""What a model must beat to be worth its cost: the best constants, and linear regression on word counts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import Ridge
+
+from starsight.metrics import Stars, mae, rmse
+from starsight.progress import progress
+from starsight.records import MAX_STARS, MIN_STARS
+
+WORD_PATTERN = r"(?u)\b\w+(?:['’]\w+)?\b|[!?]"
+"""Words, didn't as one, and the two marks that carry feeling: each lowered the validation error."""
+
+TOLERANCE = 1e-3
+"""Relative, of the conjugate gradients: at 1e-4 the errors are the same to the fourth decimal, at half the speed."""
+
+
+@dataclass(frozen=True)
+class Constants:
+    """The best that can be said of a review without reading it, in stars."""
+
+    median: float
+    """Makes MAE least."""
+    mean: float
+    """Makes RMSE least."""
+
+
+@dataclass(frozen=True)
+class RidgePredictions:
+    """What ridge predicts for the test reviews, and how it was chosen."""
+
+    stars_pred: Stars
+    """``(reviews,)``, in stars, of the regression with the least MAE on validation."""
+    stars_pred_rmse: Stars
+    """``(reviews,)``, in stars, of the regression with the least RMSE on validation."""
+    alpha: float
+    """Strength with the least MAE."""
+    alpha_rmse: float
+    """Strength with the least RMSE."""
+
+
+def best_constants(train_stars: Stars) -> Constants:
+    """The median and the mean of the training reviews."""
+    return Constants(median=float(np.median(train_stars)), mean=float(np.mean(train_stars)))
+
+
+def ridge_predictions(
+    train_texts: Sequence[str],
+    train_stars: Stars,
+    validation_texts: Sequence[str],
+    validation_stars: Stars,
+    test_texts: Sequence[str],
+    alphas: Sequence[float],
+) -> RidgePredictions:
+    """Predict stars by ridge regression on TF-IDF weights of words and pairs of words.
+
+    The rival is given its best for each metric: the strength is chosen on validation for MAE and for RMSE apart.
+
+    Args:
+        train_texts: Reviews to learn from.
+        train_stars: ``(reviews,)``, in stars.
+        validation_texts: Reviews to choose the strength on.
+        validation_stars: ``(reviews,)``, in stars.
+        test_texts: Reviews to predict.
+        alphas: Strengths to try, each a penalty on the squared weights.
+    """
+    with progress("ridge on word counts", total=len(alphas) + 3, unit="steps") as bar:
+        words = TfidfVectorizer(
+            ngram_range=(1, 2), sublinear_tf=True, min_df=2, token_pattern=WORD_PATTERN, dtype=np.float32
+        )
+        train = words.fit_transform(train_texts)
+        bar.update()
+        validation = words.transform(validation_texts)
+        bar.update()
+        test = words.transform(test_texts)
+        bar.update()
+
+        scores: list[tuple[float, float]] = []
+        predictions: list[Stars] = []
+        for alpha in alphas:
+            ridge = Ridge(alpha=alpha, solver="sparse_cg", tol=TOLERANCE).fit(train, train_stars)
+            on_validation = _clip(ridge.predict(validation))
+            scores.append((mae(validation_stars, on_validation), rmse(validation_stars, on_validation)))
+            predictions.append(_clip(ridge.predict(test)))
+            bar.update()
+    least_mae, least_rmse = np.argmin(scores, axis=0)
+    return RidgePredictions(
+        stars_pred=predictions[least_mae],
+        stars_pred_rmse=predictions[least_rmse],
+        alpha=alphas[least_mae],
+        alpha_rmse=alphas[least_rmse],
+    )
+
+
+def _clip(stars: Stars) -> Stars:
+    return np.clip(np.asarray(stars, dtype=np.float64), MIN_STARS, MAX_STARS)

@@ -1,0 +1,38 @@
+"""A way to rate the test reviews: the model, or one of its rivals."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from starsight.metrics import Stars, errors
+
+LABELS = {
+    "test": "this model",
+    "ridge_all": "TF-IDF and ridge on every training review",
+    "ridge": "TF-IDF and ridge on the model's training reviews",
+    "constant": "the best constant",
+    "untrained": "an untrained head",
+}
+"""What a reader calls each method, by the name that opens its metrics."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to rate the test reviews."""
+
+    name: str
+    """Opens the names of its metrics."""
+    label: str
+    """The same in plain words."""
+    n_train_reviews: int
+    """Reviews it learnt from."""
+    stars_pred: Stars
+    """``(reviews,)``, in stars."""
+    stars_pred_rmse: Stars | None = None
+    """``(reviews,)``, in stars, where the squared error calls for another answer: the mean instead of the median."""
+    facts: Mapping[str, float] = field(default_factory=dict)
+    """How it was made, by metric name, such as the strength that was chosen."""
+
+    def errors(self, stars_true: Stars) -> tuple[Stars, Stars]:
+        """Signed errors behind its MAE and behind its RMSE, each ``(reviews,)``, in stars."""
+        absolute = errors(stars_true, self.stars_pred)
+        return absolute, absolute if self.stars_pred_rmse is None else errors(stars_true, self.stars_pred_rmse)

@@ -1,0 +1,146 @@
+"""From tokens, which a tokenizer cuts as it likes, to the words that a reader sees. Nothing is lost on the way."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_WORD = re.compile(r"w[wmz]*(?:jw[wmz]*)*|[^ ]m*(?:z[^ wj]m*)*")
+"""Over the kinds of the characters (see ``_kind``): letters with inner apostrophes or hyphens, or one other character
+with what modifies it; a joiner makes one emoji of several."""
+
+_JOINS_LETTERS = frozenset("'’-‐‑")
+_SKIN_TONES = range(0x1F3FB, 0x1F400)
+
+
+@dataclass(frozen=True)
+class TokenScores:
+    """What the head says of each token of a review."""
+
+    offsets: Ints
+    """``(tokens, 2)``: first character and the one after the last, in the text; equal for special tokens."""
+    weights: Floats
+    """``(tokens,)``: attention, summing to 1."""
+    contributions: Floats
+    """``(tokens,)``: signed, in stars; they and the base value add up to the rating."""
+
+
+@dataclass(frozen=True)
+class WordScores:
+    """The same, word by word. The sums over words and the special share equal the sums over tokens."""
+
+    words: tuple[str, ...]
+    """As written; punctuation and emoji stand as words of their own."""
+    starts: Ints
+    """``(words,)``: first character in the text."""
+    ends: Ints
+    """``(words,)``: the character after the last."""
+    weights: Floats
+    """``(words,)``: attention; 0 where the model did not read that far."""
+    contributions: Floats
+    """``(words,)``: signed, in stars."""
+    n_characters_read: int
+    """The text up to here was read; a longer one is cut before the model."""
+    special_weight: float
+    """Attention on tokens that show nothing to a reader: the tokenizer's own marks, and blanks."""
+    special_contribution: float
+    """Their contribution, in stars."""
+
+    @property
+    def relative_weights(self) -> Floats:
+        """``(words,)``: attention as a multiple of the average read word's in this review: length does not matter."""
+        total = self.weights.sum()
+        return self.weights * (self.was_read.sum() / total) if total else np.zeros(len(self.words))
+
+    @property
+    def was_read(self) -> NDArray[np.bool_]:
+        """``(words,)``: False for words beyond the longest input."""
+        return self.starts < self.n_characters_read
+
+    @property
+    def speakable(self) -> NDArray[np.bool_]:
+        """``(words,)``: True for words with a letter or a digit, False for punctuation and emoji."""
+        return np.array([any(character.isalnum() for character in word) for word in self.words], dtype=bool)
+
+
+@dataclass(frozen=True)
+class ExplainedReview:
+    """A review, its rating and what made it."""
+
+    text: str
+    """As the model read it."""
+    stars_true: float
+    stars_pred: float
+    """In stars, held between 1 and 5."""
+    base_stars: float
+    """The rating before any word is read; it and all contributions add up to the prediction."""
+    words: WordScores
+
+
+def find_words(text: str) -> list[tuple[int, int]]:
+    """First character of each word and the one after its last; every visible character is in exactly one word."""
+    return [match.span() for match in _WORD.finditer("".join(map(_kind, text)))]
+
+
+def merge_words(text: str, scores: TokenScores) -> WordScores:
+    """Sum the scores of the tokens of each word.
+
+    A token that spans several words belongs to the one in which most of its visible characters lie (the first of
+    equals): some tokenizers count the blank before a word, or a full stop after it, as part of the token.
+
+    Raises:
+        ValueError: an offset lies outside the text; the scores belong to another one.
+    """
+    if len(scores.offsets) and (scores.offsets.min() < 0 or scores.offsets.max() > len(text)):
+        raise ValueError(
+            f"token offsets run from {scores.offsets.min()} to {scores.offsets.max()}, outside a text of "
+            f"{len(text)} characters; scores and text are of different reviews"
+        )
+    spans = find_words(text)
+    word_at = np.full(len(text), -1)
+    for number, (start, end) in enumerate(spans):
+        word_at[start:end] = number
+    owners = np.array([_owner(word_at[start:end]) for start, end in scores.offsets], dtype=np.int64)
+
+    # the last place of the sums is the special share
+    places = np.where(owners < 0, len(spans), owners)
+    weights, contributions = (
+        np.bincount(places, weights=values, minlength=len(spans) + 1).astype(np.float64)
+        for values in (scores.weights, scores.contributions)
+    )
+    return WordScores(
+        words=tuple(text[start:end] for start, end in spans),
+        starts=np.array([start for start, _ in spans], dtype=np.int64),
+        ends=np.array([end for _, end in spans], dtype=np.int64),
+        weights=weights[:-1],
+        n_characters_read=int(scores.offsets.max(initial=0)),
+        contributions=contributions[:-1],
+        special_weight=float(weights[-1]),
+        special_contribution=float(contributions[-1]),
+    )
+
+
+def _owner(word_at: Ints) -> int:
+    """The word with the most characters among those of a token; -1 where the token shows none."""
+    visible = word_at[word_at >= 0]
+    return int(np.bincount(visible).argmax()) if len(visible) else -1
+
+
+def _kind(character: str) -> str:
+    """``w`` letter or digit, ``m`` mark on the character before, ``z`` invisible joiner, ``j`` apostrophe or hyphen,
+    blank, or ``.`` anything else. Python's own pattern for letters leaves out the vowel signs of Indian scripts."""
+    if character.isspace():
+        return " "
+    if character in _JOINS_LETTERS:
+        return "j"
+    category = unicodedata.category(character)
+    if category[0] in "LN":
+        return "w"
+    if category[0] == "M" or ord(character) in _SKIN_TONES:
+        return "m"
+    return "z" if category == "Cf" else "."

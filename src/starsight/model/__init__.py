@@ -1,0 +1,1 @@
+"""The network: a pretrained backbone, the paper's attention layer, and stars."""

@@ -1,0 +1,42 @@
+"""Turn a template into a self-contained page: no network, no scripts from elsewhere, every value escaped."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from starsight.tables import write_text
+
+
+def write_page(template: str, path: Path, **values: Any) -> None:
+    """Fill the template of that name with ``values`` and write it as UTF-8."""
+    write_text(_environment().get_template(template).render(values), path)
+
+
+def stars(value: float, digits: int = 3) -> str:
+    """A number of stars: 0.372."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """A change in stars, with a true minus sign: +0.012, −0.012."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")  # + 0.0 turns -0.0 into 0.0
+
+
+def count(value: float) -> str:
+    """A whole number in groups of three digits: 12,345."""
+    return f"{value:,.0f}"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("starsight"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(stars=stars, signed=signed, count=count)
+    return environment

@@ -1,0 +1,85 @@
+"""Where runs and models are recorded: ``MLFLOW_TRACKING_URI``, else one database in the real repository."""
+
+import logging
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import mlflow
+from filelock import FileLock
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from starsight.errors import RegistryError
+from starsight.layout import Layout
+from starsight.progress import quiet
+
+EXPERIMENT = "starsight"
+
+
+def tracking_uri(layout: Layout) -> str:
+    """Address of the store that ``connect`` uses.
+
+    A relative database file begins in the real repository: an experiment that DVC runs in a copy must not record there.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{layout.mlflow_database}"
+    scheme, separator, path = uri.partition(":///")
+    return f"{scheme}{separator}{(layout.home / path).resolve()}" if scheme == "sqlite" else uri
+
+
+def connect(layout: Layout) -> str:
+    """Point MLflow at the store, made on first use, and return the id of our experiment.
+
+    Several processes that open a fresh SQLite store at once break it for good; hence one at a time, under a lock.
+
+    Raises:
+        RegistryError: the store cannot be reached.
+    """
+    _quieten()
+    uri = tracking_uri(layout)
+    layout.mlruns.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(uri)
+    with FileLock(layout.mlflow_lock), registry_errors(f"the MLflow store at {_without_password(uri)}"):
+        experiment = mlflow.get_experiment_by_name(EXPERIMENT)
+        if experiment is None:
+            local = uri.startswith("sqlite:")
+            artifacts = layout.mlflow_artifacts.as_uri() if local else None
+            return str(mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts))
+        if experiment.lifecycle_stage != "active":
+            raise RegistryError(
+                f"the MLflow experiment {EXPERIMENT!r} was deleted; restore it: mlflow experiments restore "
+                f"--experiment-id {experiment.experiment_id}"
+            )
+        return str(experiment.experiment_id)
+
+
+@contextmanager
+def registry_errors(what: str) -> Iterator[None]:
+    """Turn MLflow's and the database's own errors into one line that names ``what`` was asked of."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, ConnectionError) as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # MLflow takes a Ctrl-C inside it for an error
+            raise KeyboardInterrupt from error
+        reason = _without_password((str(error).strip().splitlines() or [type(error).__name__])[0])
+        raise RegistryError(
+            f"{what} did not answer: {reason}. Is MLFLOW_TRACKING_URI right, is the server up?"
+        ) from error
+
+
+def _without_password(text: str) -> str:
+    """The text with every ``user:password@`` taken out of the addresses in it: messages end up in logs."""
+    return re.sub(r"://[^/@\s]+@", "://", text)
+
+
+def _quieten() -> None:
+    """MLflow and what it loads speak of their own set-up; a stage's terminal shows what the stage does."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    if quiet():
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="mlflow")

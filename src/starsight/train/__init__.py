@@ -1,0 +1,1 @@
+"""Fine-tuning: batches, the loop, and what makes it survive a kill."""

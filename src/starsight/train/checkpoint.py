@@ -1,0 +1,108 @@
+"""The state of a training under way, so that a killed one goes on where it was and ends with the same weights."""
+
+import hashlib
+import json
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+
+from starsight.errors import ModelError
+from starsight.tables import replacing
+
+
+def training_key(settings: Mapping[str, Any], files: list[Path]) -> str:
+    """Name of a training: a hash of all that shapes its weights. Another key never resumes from this one's state.
+
+    Args:
+        settings: JSON-like.
+        files: Data, code and pretrained weights.
+    """
+    digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=8)
+    for file in files:
+        with file.open("rb") as content:
+            digest.update(hashlib.file_digest(content, "blake2b").digest())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class CheckpointFolder:
+    """Files of one training, below the scratch folder. Gone when the training has ended well."""
+
+    root: Path
+
+    @property
+    def state(self) -> Path:
+        """Weights, optimizer, position and random generators; replaced as a whole."""
+        return self.root / "state.pt"
+
+    @property
+    def best(self) -> Path:
+        """Weights of the best epoch so far."""
+        return self.root / "best.pt"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep a second process from the same training; it would overwrite this one's state.
+
+        Raises:
+            ModelError: another process is at it.
+        """
+        lock = FileLock(self.root.with_suffix(".lock"))
+        self.root.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with lock.acquire(blocking=False):
+                yield
+        except Timeout:
+            raise ModelError(
+                "another process is at this very training (same data, settings and code); wait for it to end, then "
+                "run again: DVC restores what it made."
+            ) from None
+
+    @property
+    def run_id(self) -> Path:
+        """The MLflow run that this training reports to."""
+        return self.root / "run_id"
+
+
+def save_state(state: Mapping[str, Any], path: Path) -> None:
+    """Write beside and rename: a kill leaves the old state or the new one, never half of one."""
+    with replacing(path) as partial:
+        torch.save(dict(state), partial)
+
+
+def load_state(path: Path) -> dict[str, Any] | None:
+    """What ``save_state`` wrote; None where there is nothing. Tensors and plain values only, no code is run."""
+    if not path.exists():
+        return None
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def random_state() -> dict[str, Any]:
+    """State of every generator that training draws from, as tensors and plain values."""
+    version, numbers, gauss = random.getstate()
+    name, keys, *position = np.random.get_state(legacy=True)
+    return {
+        "python": [version, list(numbers), gauss],
+        "numpy": [name, torch.from_numpy(np.asarray(keys, dtype=np.int64)), position],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_random_state(state: Mapping[str, Any]) -> None:
+    """Put every generator back to where ``random_state`` found it."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    name, keys, position = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *position))
+    torch.set_rng_state(state["torch"])
+    if state["cuda"]:
+        torch.cuda.set_rng_state_all(state["cuda"])

@@ -1,0 +1,33 @@
+"""Fine-tune the chosen model on the tokenized reviews; a killed run goes on where it was.
+
+Reads   data/processed/, data/interim/corrections.parquet
+Writes  models/finetuned/, models/run.json, reports/training.json, reports/plots/epochs.csv
+"""
+
+import shutil
+
+from starsight.layout import Layout
+from starsight.params import Params
+from starsight.stage import run
+from starsight.tables import write_csv, write_json
+from starsight.tracking.runs import flatten_params, open_run, run_name, write_run_file
+from starsight.train.session import train_predictor, training_folder
+
+
+def main(params: Params, layout: Layout) -> None:
+    folder = training_folder(params, layout)
+    with folder.alone(), open_run(layout, run_name(params), folder.run_id) as mlflow_run:
+        mlflow_run.log_params(flatten_params(params))
+
+        finetuned = train_predictor(params, layout, folder, mlflow_run)
+
+        finetuned.predictor.save(layout.finetuned)
+        write_csv(finetuned.epochs, layout.epochs)
+        write_json(finetuned.report, layout.training_report)
+        mlflow_run.finish_stage(layout, finetuned.measurements, layout.training_report)
+        write_run_file(mlflow_run, layout)
+    shutil.rmtree(folder.root)  # the finished model is DVC's now
+
+
+if __name__ == "__main__":
+    run(main)

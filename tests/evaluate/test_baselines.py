@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from starsight.evaluate.baselines import best_constants, ridge_predictions
+from starsight.metrics import mae, rmse
+
+PRAISE, COMPLAINT, FILLER = (
+    ["lovely", "perfect", "great"],
+    ["awful", "broken", "cheap"],
+    ["the", "dress", "was", "in", "my", "size"],
+)
+
+
+def make_reviews(n, seed):
+    generator = np.random.default_rng(seed)
+    stars = generator.integers(1, 6, n).astype(float)
+    texts = [
+        " ".join(
+            [
+                *generator.choice(FILLER, 4),
+                *(generator.choice(PRAISE if generator.random() < (s - 1) / 4 else COMPLAINT) for _ in range(8)),
+            ]
+        )
+        for s in stars
+    ]
+    return texts, stars
+
+
+@pytest.fixture(scope="module")
+def reviews():
+    return [make_reviews(n, seed) for seed, n in enumerate((400, 100, 100))]
+
+
+def test_the_best_constants_are_the_median_and_the_mean_of_the_training_stars():
+    constants = best_constants(np.array([1.0, 5.0, 5.0, 4.0]))
+    assert (constants.median, constants.mean) == (4.5, 3.75)
+
+
+def test_ridge_beats_the_best_constants(reviews):
+    train, validation, (texts, stars) = reviews
+    ridge = ridge_predictions(*train, *validation, texts, [0.1, 1.0, 10.0])
+    constants = best_constants(train[1])
+    assert mae(stars, ridge.stars_pred) < 0.7 * mae(stars, np.full(100, constants.median))
+    assert rmse(stars, ridge.stars_pred_rmse) < 0.7 * rmse(stars, np.full(100, constants.mean))
+
+
+def test_ridge_stays_between_one_and_five_stars(reviews):
+    train, validation, _ = reviews
+    ridge = ridge_predictions(*train, *validation, ["lovely " * 50, "awful " * 50, ""], [0.01])
+    assert ridge.stars_pred.shape == (3,)
+    assert ridge.stars_pred.min() >= 1
+    assert ridge.stars_pred.max() <= 5
+
+
+def test_the_strength_is_the_one_that_does_best_on_validation(reviews):
+    train, validation, (texts, _) = reviews
+    ridge = ridge_predictions(*train, *validation, texts, [1.0, 1e6])
+    assert (ridge.alpha, ridge.alpha_rmse) == (1.0, 1.0)
+
+
+def test_ridge_gives_the_same_numbers_twice(reviews):
+    train, validation, (texts, _) = reviews
+    first, again = (ridge_predictions(*train, *validation, texts, [1.0]) for _ in range(2))
+    assert np.array_equal(first.stars_pred, again.stars_pred)

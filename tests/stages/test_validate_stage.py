@@ -1,0 +1,63 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.clean import main as clean
+from stages.ingest import main as ingest
+from stages.validate import main
+from starsight.errors import DataError
+from starsight.layout import Layout
+from starsight.params import load_params
+from starsight.records import CLEAN_SCHEMA
+from starsight.tables import read_json, read_table, write_table
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def layout(workspace: Layout) -> Layout:
+    params = load_params(workspace.params)
+    ingest(params, workspace)
+    clean(params, workspace)
+    return workspace
+
+
+def test_the_stage_writes_its_report_and_site_and_the_same_verdict_again(layout: Layout) -> None:
+    before = set(layout.root.rglob("*"))
+    verdicts = []
+    for _ in range(2):
+        main(load_params(layout.params), layout)
+        files = {path for path in set(layout.root.rglob("*")) - before if path.is_file()}
+        assert layout.validation_report in files
+        assert layout.validation_site / "index.html" in files
+        assert all(path == layout.validation_report or layout.validation_site in path.parents for path in files)
+        verdicts.append(layout.validation_report.read_bytes())
+    assert verdicts[0] == verdicts[1]
+    assert read_json(layout.validation_report)["passed"] is True
+
+
+def test_a_broken_promise_stops_the_stage_after_its_report_is_written(layout: Layout) -> None:
+    write_table(read_table(layout.clean).assign(stars=9.0), layout.clean, CLEAN_SCHEMA)
+    with pytest.raises(DataError, match="break 1 promise; nothing is trained on them"):
+        main(load_params(layout.params), layout)
+    assert read_json(layout.validation_report).items() >= {"passed": False, "stars_in_range": False}.items()
+    assert (layout.validation_site / "index.html").is_file()
+
+
+def test_the_terminal_shows_the_broken_promises_alone(layout: Layout) -> None:
+    write_table(read_table(layout.clean).drop_duplicates("split"), layout.clean, CLEAN_SCHEMA)
+    stage = subprocess.run(
+        [sys.executable, "-m", "stages.validate"],
+        cwd=layout.root,
+        env={**os.environ, "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'src'}", "DVC_ROOT": str(layout.home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert stage.returncode == 1
+    assert stage.stdout == ""
+    assert stage.stderr.count("\n") == 4
+    assert stage.stderr.startswith("\nstarsight validate: the clean reviews break 2 promises")

@@ -1,0 +1,67 @@
+"""What is written stands whole under its name, or not at all."""
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from starsight.errors import DataError
+from starsight.tables import read_csv, read_json, read_table, replacing, write_csv, write_json, write_table
+
+SCHEMA = pa.schema([pa.field("word", pa.string(), nullable=False), pa.field("n", pa.int64())])
+
+
+def test_a_failure_while_writing_leaves_the_old_file_and_nothing_beside_it(tmp_path):
+    path = tmp_path / "report.json"
+    write_json({"n": 1}, path)
+
+    def fail_half_way():
+        with replacing(path) as partial:
+            partial.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert read_json(path) == {"n": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    folder = tmp_path / "model"
+    for name in ("old", "new"):
+        with replacing(folder) as partial:
+            partial.mkdir()
+            (partial / name).write_text(name)
+    assert [file.name for file in folder.iterdir()] == ["new"]
+
+
+def test_a_table_has_exactly_the_columns_of_its_schema(tmp_path):
+    path = tmp_path / "words.parquet"
+    write_table(pd.DataFrame({"n": [1], "word": ["dress"], "more": [True]}), path, SCHEMA)
+    assert list(read_table(path).columns) == ["word", "n"]
+
+
+def test_json_has_no_number_that_is_none(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json({"mae": float("nan")}, tmp_path / "metrics.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_csv_comes_back_as_it_was(tmp_path):
+    table = pd.DataFrame({"epoch": [1, 2], "validation_mae": [0.5, 0.4]})
+    write_csv(table, tmp_path / "epochs.csv")
+    pd.testing.assert_frame_equal(read_csv(tmp_path / "epochs.csv"), table)
+
+
+@pytest.mark.parametrize("read", [read_json, read_table, read_csv])
+def test_a_missing_file_says_what_writes_it(tmp_path, read):
+    with pytest.raises(DataError, match=r"nosuch is missing; run the stage that writes it \(dvc repro\)"):
+        read(tmp_path / "nosuch")
+
+
+@pytest.mark.parametrize(
+    ("read", "message"), [(read_json, "is not valid JSON"), (read_table, "is not a readable Parquet file")]
+)
+def test_a_broken_file_says_so(tmp_path, read, message):
+    (tmp_path / "file").write_text("neither")
+    with pytest.raises(DataError, match=message):
+        read(tmp_path / "file")
