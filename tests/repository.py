@@ -49,7 +49,7 @@ class Repository:
         env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
         env |= {"GIT_CONFIG_GLOBAL": os.devnull, "GX_ANALYTICS_ENABLED": "false", "DVC_NO_ANALYTICS": "1"}
         # a tiny training is over before MLflow would look at the machine for the first time
-        env |= {"MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "0.5", "MLFLOW_SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING": "1"}
+        env |= {"MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "0.02", "MLFLOW_SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING": "1"}
         return env | {
             f"GIT_{role}_{what}": "t@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
         }
