@@ -1,26 +1,35 @@
-"""Clean the ingested reviews: repair texts, correct spelling, drop repeated reviews, assign splits.
+"""Clean the ingested reviews: repair texts, drop copies, correct spelling, assign splits.
 
-Reads   data/interim/reviews.parquet
-Writes  data/interim/clean.parquet, data/interim/dropped.parquet, data/interim/corrections.parquet, reports/clean.json
+Reads   data/interim/reviews.parquet, spelling_veto.txt
+Writes  data/interim/clean.parquet, data/interim/dropped.parquet, data/interim/corrections.parquet,
+        reports/clean.json, reports/cleaning.html
 """
 
-from starsight.clean.pipeline import clean_reviews
+from starsight.clean.pipeline import Output, clean_reviews
+from starsight.clean.veto import read_veto
 from starsight.layout import Layout
 from starsight.params import Params
-from starsight.records import CLEAN_SCHEMA, CORRECTIONS_SCHEMA, DROPPED_SCHEMA
+from starsight.records import CORRECTIONS_SCHEMA
 from starsight.stage import run
-from starsight.tables import read_table, write_json, write_table
+from starsight.tables import write_json, write_table
+from starsight.workers import processors
 
 
 def main(params: Params, layout: Layout) -> None:
-    reviews = read_table(layout.reviews)
+    veto = read_veto(layout.spelling_veto)
 
-    clean = clean_reviews(reviews, params.clean)
+    cleaning = clean_reviews(
+        layout.reviews,
+        Output(layout.clean, layout.dropped),  # streams: they are saved as they are made
+        layout.cleaning,
+        params.clean,
+        veto=veto,
+        n_workers=processors(),
+    )
 
-    write_table(clean.kept, layout.clean, CLEAN_SCHEMA)
-    write_table(clean.dropped, layout.dropped, DROPPED_SCHEMA)
-    write_table(clean.corrections, layout.corrections, CORRECTIONS_SCHEMA)
-    write_json(clean.report, layout.clean_report)
+    write_table(cleaning.corrections_table(), layout.corrections, CORRECTIONS_SCHEMA)
+    write_json(cleaning.flat(), layout.clean_report)
+    cleaning.write_page(layout.cleaning_page)
 
 
 if __name__ == "__main__":

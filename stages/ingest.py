@@ -1,6 +1,6 @@
 """Read the reviews of the chosen dataset: every record is kept, or rejected with a reason.
 
-Reads   the source in datasets.<dataset>: a file, an address, or a file inside a wheel
+Reads   the source in datasets.<dataset>: files, an address, a wheel, the hub or a database
 Writes  data/interim/reviews.parquet, data/interim/rejected.parquet, reports/ingest.json
 """
 
@@ -11,7 +11,7 @@ from starsight.stage import run
 
 
 def main(params: Params, layout: Layout) -> None:
-    ingest(params.dataset_row, layout, params.ingest.max_rejected_share)  # a stream: it saves as it reads
+    ingest(params.dataset_row, layout, params.ingest)  # a stream: it saves as it reads
 
 
 if __name__ == "__main__":

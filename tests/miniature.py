@@ -15,7 +15,7 @@ from starsight.model.head import AttentionHead
 from starsight.model.regressor import StarRegressor, scratch_backbone
 from starsight.model.target import StarScale
 from starsight.model.tokens import train_tokenizer
-from starsight.params import FamilyName, ScratchSize
+from starsight.params import FamilyName, IngestParams, ScratchSize
 
 CPU = Compute(torch.device("cpu"), "fp32", "a test")
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -64,6 +64,11 @@ def tiny_regressor(family: FamilyName, tokenizer: PreTrainedTokenizerFast, seed:
     return StarRegressor(backbone, AttentionHead(32), StarScale(mean=3.0, spread=1.5), family).eval()
 
 
+def limits(max_rejected_share: float = 0.0, max_characters: int = 50_000) -> IngestParams:
+    """What a source may be like: by default, no record of it may be rejected."""
+    return IngestParams(max_rejected_share=max_rejected_share, max_characters=max_characters, max_expansion=200)
+
+
 def tiny_params(checkpoint: Path | str, source: Path | str) -> dict[str, Any]:
     """The repository's own params.yaml, cut down to a run of seconds."""
     params: dict[str, Any] = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
@@ -71,7 +76,7 @@ def tiny_params(checkpoint: Path | str, source: Path | str) -> dict[str, Any]:
     columns = {
         "text": "text",
         "summary": "title",
-        "stars": {"column": "stars", "scale": [1, 5]},
+        "rating": {"column": "stars", "scale": [1, 5]},
         "user_id": "user",
         "product_id": "item",
         "time": {"column": "date", "format": "%Y-%m-%d"},

@@ -118,7 +118,7 @@ def test_shares_that_leave_no_training_reviews_are_refused(tmp_path):
 
 
 def test_a_scale_upside_down_is_refused(tmp_path):
-    file = write(tmp_path, datasets__renttherunway__columns__stars={"column": "rating", "scale": [10, 2]})
+    file = write(tmp_path, datasets__renttherunway__columns__rating={"column": "rating", "scale": [10, 2]})
     with pytest.raises(ParamsError, match="scale must name the lowest rating first"):
         load_params(file)
 

@@ -3,12 +3,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from starsight.clean.duplicates import hash64
 from starsight.params import SplitParams
-from starsight.split import assign_splits, take
+from starsight.records import SPLITS
+from starsight.split import splits_by_age, splits_by_hash, take
 
 
 def params(by="reviewer", validation=0.1, test=0.1):
     return SplitParams(by=by, validation_share=validation, test_share=test)
+
+
+def assign_splits(reviews, params):
+    """The name of each review's split."""
+    if params.by == "time":
+        seconds = reviews["time"].fillna(pd.Timestamp(0, tz="UTC")).astype("int64").to_numpy()
+        ties = reviews["review_id"].map(hash64).to_numpy(dtype="uint64")
+        places = splits_by_age(seconds, ties, reviews["time"].notna().to_numpy(), params)
+    else:
+        places = splits_by_hash(reviews, params)
+    return pd.Series([SPLITS[place] for place in places], index=reviews.index, dtype="str")
 
 
 def made_up_reviews(n=2000):

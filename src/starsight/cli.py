@@ -30,6 +30,39 @@ def summary() -> None:
         print_summary(Layout())
 
 
+@app.command("ingest-check")
+def ingest_check(
+    source: Annotated[
+        str | None, typer.Argument(help="A file, a folder, a glob in quotes, an address, or a file in a wheel.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Check this row of params.yaml; nothing is guessed then.", metavar="ROW")
+    ] = None,
+    first: Annotated[int | None, typer.Option(min=1, help="Read only so many records.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="Of the file; addresses and wheels need it.")] = None,
+    members: Annotated[str | None, typer.Option(help="Which files of a zip archive are read, as a glob.")] = None,
+) -> None:
+    """Show how a file of reviews would be read: format, reviews, stars, what is rejected; then the row to paste."""
+    from starsight.ingest.check_view import show_row, show_source
+    from starsight.layout import Layout
+    from starsight.params import load_params
+
+    if (source is None) == (dataset is None):
+        raise typer.BadParameter("name either a SOURCE or a row of params.yaml (--dataset)")
+    if dataset is not None and (sha256, members) != (None, None):
+        raise typer.BadParameter("--sha256 and --members go with a SOURCE; the row names its own")
+    with one_line_errors():
+        layout = Layout()
+        params = load_params(layout.params)
+        if source is not None:
+            show_source(source, layout, params, first=first, sha256=sha256, members=members)
+        elif dataset in params.datasets:
+            show_row(dataset, layout, params, first=first)
+        else:
+            rows = ", ".join(sorted(params.datasets))
+            raise typer.BadParameter(f"params.yaml has no row {dataset!r} in datasets; there are: {rows}")
+
+
 @app.command()
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,

@@ -12,7 +12,20 @@ from pydantic.fields import FieldInfo
 
 from starsight.errors import DataError
 from starsight.layout import Layout
-from starsight.params import Columns, CsvDataset, Model, Params, ScratchSize, SnapDataset, StarsColumn, TimeColumn
+from starsight.params import (
+    Columns,
+    CsvDataset,
+    HubDataset,
+    JsonlDataset,
+    KnownDataset,
+    Model,
+    Params,
+    ParquetDataset,
+    RatingColumn,
+    ScratchSize,
+    SqlDataset,
+    TimeColumn,
+)
 from starsight.tables import write_text
 
 _BEGIN = "<!-- generated: {name}; make docs writes it -->"
@@ -64,11 +77,11 @@ def _path(entry: str | dict[str, Any]) -> str:
 
 
 def settings_page() -> str:
-    """``docs/settings.md``: every setting with its meaning, from the docstrings of ``params.py``."""
+    """``docs/settings.md``: every setting with its meaning, from the docstrings of ``params/``."""
     lines = [
         "# Settings",
         "",
-        "Every value in `params.yaml`. This page is written by `make docs` from `src/starsight/params.py`.",
+        "Every value in `params.yaml`. This page is written by `make docs` from `src/starsight/params/`.",
         "",
         *_section("Top level", Params, skip_sections=True),
     ]
@@ -76,11 +89,15 @@ def settings_page() -> str:
         if section := _section_of(field):
             lines += _section(f"`{field.alias or name}`", section)
     rows: dict[str, type[BaseModel]] = {
-        "A row of `datasets`, format `csv`": CsvDataset,
-        "`columns` of a `csv` row": Columns,
-        "`columns.stars`": StarsColumn,
+        "A row of `datasets`, format `csv` or `tsv`": CsvDataset,
+        "A row of `datasets`, format `jsonl`": JsonlDataset,
+        "A row of `datasets`, format `parquet`": ParquetDataset,
+        "A row of `datasets`, format `snap`, `kaggle`, `amazon`, `amazon2023` or `yelp`": KnownDataset,
+        "A row of `datasets`, format `huggingface`": HubDataset,
+        "A row of `datasets`, format `sql`": SqlDataset,
+        "`columns` of a row of `datasets`": Columns,
+        "`columns.rating`": RatingColumn,
         "`columns.time`": TimeColumn,
-        "A row of `datasets`, format `snap`": SnapDataset,
         "A row of `models`": Model,
         "`scratch` of a row of `models`": ScratchSize,
     }
@@ -89,7 +106,7 @@ def settings_page() -> str:
     return "\n".join(lines)
 
 
-_OWN_SECTION = {Columns, StarsColumn, TimeColumn, ScratchSize}
+_OWN_SECTION = {Columns, RatingColumn, TimeColumn, ScratchSize}
 """Groups of settings that have a heading of their own, and are named only where they belong."""
 
 

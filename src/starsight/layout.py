@@ -51,6 +51,11 @@ class Layout:
     def settings_page(self) -> Path:
         return self.root / "docs/settings.md"
 
+    @property
+    def spelling_veto(self) -> Path:
+        """Words that are never corrected, one a line."""
+        return self.root / "spelling_veto.txt"
+
     # --- data/: the reviews, stage by stage ---------------------------------------------------------------------
 
     @property
@@ -105,6 +110,10 @@ class Layout:
     @property
     def clean_report(self) -> Path:
         return self.reports / "clean.json"
+
+    @property
+    def cleaning_page(self) -> Path:
+        return self.reports / "cleaning.html"
 
     @property
     def validation_report(self) -> Path:
@@ -183,6 +192,11 @@ class Layout:
     def checkpoints(self) -> Path:
         """Pretrained weights, unpacked."""
         return self.scratch / "checkpoints"
+
+    @property
+    def cleaning(self) -> Path:
+        """Texts and signatures of a cleaning under way; a folder a process, so that two never meet."""
+        return self.scratch / f"clean/{os.getpid()}"
 
     def training(self, key: str) -> Path:
         """State of a training under way."""

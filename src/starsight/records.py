@@ -21,6 +21,8 @@ REVIEW_SCHEMA = pa.schema(
         pa.field("text", pa.string(), nullable=False),
         pa.field("helpful_votes", pa.int32()),
         pa.field("total_votes", pa.int32()),
+        pa.field("verified", pa.bool_()),
+        pa.field("category", pa.string()),
         pa.field("source", pa.string(), nullable=False),
     ]
 )
@@ -57,9 +59,11 @@ DROPPED_SCHEMA = pa.schema(
         pa.field("cluster", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
         pa.field("kept_review_id", pa.string()),
+        pa.field("similarity", pa.float32()),
     ]
 )
-"""Reviews that ``clean`` removed, why, and the review that stands for them."""
+"""Reviews that ``clean`` removed, why, and the review that stands for them. ``similarity`` is the Jaccard similarity of
+the two reviews' word shingles, 0 to 1; null where no review stands for it."""
 
 CORRECTIONS_SCHEMA = pa.schema(
     [

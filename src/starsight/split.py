@@ -13,32 +13,52 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from starsight.params import SplitParams
+from starsight.records import SPLITS
 
 GROUP_COLUMNS: Final = {"reviewer": "user_id", "product": "product_id", "review": "review_id"}
 
 
-def assign_splits(reviews: pd.DataFrame, params: SplitParams) -> "pd.Series[str]":
-    """The split of each review.
+def splits_by_hash(reviews: pd.DataFrame, params: SplitParams) -> NDArray[np.int8]:
+    """The split of each review, as its reviewer (product, review) decides it.
 
     Args:
-        reviews: with ``review_id`` and, as ``params.by`` asks, ``user_id``, ``product_id`` or ``time``. A review
-            without a reviewer (product) stands alone; one without a time is for training.
-        params: what stays together, and the shares.
+        reviews: with ``review_id`` and, as ``params.by`` asks, ``user_id`` or ``product_id``. A review without a
+            reviewer (product) stands alone.
+        params: what stays together, and the shares; ``by`` is not ``time``.
 
     Returns:
-        ``train``, ``validation`` or ``test``, on the index of ``reviews``.
+        Places in ``SPLITS``.
     """
-    if params.by == "time":
-        position = _age(reviews)
-    else:
-        position = _hash_to_unit(reviews[GROUP_COLUMNS[params.by]].fillna(reviews["review_id"]), purpose=b"split")
+    keys = reviews[GROUP_COLUMNS[params.by]].fillna(reviews["review_id"])
+    return _at(_hash_to_unit(keys, purpose=b"split"), params)
+
+
+def splits_by_age(
+    seconds: NDArray[np.unsignedinteger], ties: NDArray[np.uint64], dated: NDArray[np.bool_], params: SplitParams
+) -> NDArray[np.int8]:
+    """The split of each review, the newest for test and those before them for validation; undated ones train.
+
+    Args:
+        seconds: when it was written.
+        ties: puts reviews of the same second into a stable order.
+        dated: whether ``seconds`` is known.
+        params: the shares of the dated reviews.
+
+    Returns:
+        Places in ``SPLITS``.
+    """
+    rows = np.flatnonzero(dated)
+    newest_first = rows[np.lexsort((ties[rows], seconds[rows]))[::-1]]
+    position = np.ones(len(seconds))
+    position[newest_first] = np.arange(len(rows)) / max(len(rows), 1)
+    return _at(position, params)
+
+
+def _at(position: NDArray[np.float64], params: SplitParams) -> NDArray[np.int8]:
     # test comes first: changing validation_share leaves the test reviews as they were
-    splits = np.select(
-        [position < params.test_share, position < params.test_share + params.validation_share],
-        ["test", "validation"],
-        default="train",
-    )
-    return pd.Series(splits, index=reviews.index, dtype="str", name="split")
+    splits = [position < params.test_share, position < params.test_share + params.validation_share]
+    places = [SPLITS.index("test"), SPLITS.index("validation")]
+    return np.select(splits, places, default=SPLITS.index("train")).astype(np.int8)
 
 
 def take(reviews: pd.DataFrame, n: int) -> pd.DataFrame:
@@ -57,12 +77,3 @@ def _hash_to_unit(keys: "pd.Series[str]", *, purpose: bytes) -> NDArray[np.float
     digests = b"".join(blake2b(str(key).encode(), digest_size=8, person=purpose).digest() for key in unique)
     # 53 bits are what a float holds exactly
     return (np.frombuffer(digests, dtype=">u8") >> 11).astype(np.float64)[codes] / 2.0**53
-
-
-def _age(reviews: pd.DataFrame) -> NDArray[np.float64]:
-    """Share of the dated reviews that are newer, 0 for the newest; ties by ``review_id``. Undated reviews get 1."""
-    dated = reviews[["time", "review_id"]].assign(row=np.arange(len(reviews))).dropna(subset="time")
-    newest_first = dated.sort_values(["time", "review_id"], ascending=False)["row"].to_numpy()
-    age = np.ones(len(reviews))
-    age[newest_first] = np.arange(len(newest_first)) / max(len(newest_first), 1)
-    return age

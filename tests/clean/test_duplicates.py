@@ -1,23 +1,47 @@
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from starsight.clean.duplicates import OWN_WORDS, drop_duplicates, find_clusters, letters
+from starsight.clean.duplicates import (
+    DROP_REASONS,
+    OWN_WORDS,
+    UNDATED,
+    Index,
+    choose,
+    compared,
+    disagreeing,
+    exact_copies,
+    hash64,
+    join_clusters,
+    letters,
+    repeated,
+)
 
 LONG = "I wore this to a spring wedding in the hills and danced in it until the band went home at three."
 
 
-def reviews(*rows):
-    """Rows of (review_id, day of January 2020 or None, stars, cluster)."""
-    table = pd.DataFrame(rows, columns=["review_id", "day", "stars", "cluster"])
-    days = [None if pd.isna(day) else f"2020-01-{int(day):02}" for day in table.pop("day")]
-    return table.assign(time=pd.to_datetime(pd.Series(days, dtype="str"), utc=True))
+def index(*rows):
+    """Rows of (review_id, day or None, stars, what is said); "" is an empty review."""
+    return Index(
+        key=np.array([hash64(said) for *_, said in rows], dtype=np.uint64),
+        id_hash=np.array([hash64(review_id) for review_id, *_ in rows], dtype=np.uint64),
+        seconds=np.array([UNDATED if day is None else day for _, day, *_ in rows], dtype=np.uint32),
+        stars=np.array([stars for *_, stars, _ in rows], dtype=np.float32),
+        empty=np.array([said == "" for *_, said in rows], dtype=bool),
+        split=np.zeros(len(rows), dtype=np.int8),
+    )
 
 
-def clusters(*pairs):
-    """Clusters of (summary, text) pairs."""
-    texts = pd.Series([text for _, text in pairs], dtype="str")
-    wholes = pd.Series([f"{summary}\n{text}" for summary, text in pairs], dtype="str")
-    return find_clusters(texts, wholes).tolist()
+def verdicts(*rows, near=()):
+    """For each review why it is dropped (None where it is kept), and the id of the one that stands for it."""
+    ids = [review_id for review_id, *_ in rows]
+    exact = exact_copies(index(*rows))
+    cluster = join_clusters(exact, np.array(near, dtype=np.int64).reshape(-1, 2))
+    verdict = choose(index(*rows), cluster, exact, lambda wanted: [ids[row] for row in wanted])
+    reasons = [DROP_REASONS[place] if place >= 0 else None for place in verdict.reason]
+    return list(zip(reasons, [ids[row] for row in verdict.stands_for], strict=True))
 
 
 @pytest.mark.parametrize(
@@ -37,61 +61,84 @@ def test_vowel_signs_of_other_scripts_are_letters():
     assert letters("कि") != letters("का")
 
 
-def test_a_long_text_is_a_copy_whatever_its_summary():
+def test_a_long_text_is_compared_without_its_summary():
     assert len(letters(LONG)) >= OWN_WORDS
-    first, second = clusters(("Lovely", LONG), ("Perfect", LONG.upper()))
-    assert first == second
+    assert compared(LONG, f"Lovely\n{LONG}") == LONG
 
 
-def test_a_short_text_is_a_copy_only_with_its_summary():
-    same, same_again, other = clusters(
-        ("Lovely", "True to size"), ("lovely!", "True to size."), ("Meh", "True to size")
-    )
-    assert same == same_again != other
+def test_a_short_text_is_compared_with_its_summary():
+    assert compared("True to size", "Lovely\nTrue to size") == "Lovely\nTrue to size"
 
 
-def test_cluster_names_never_change():
-    assert clusters(("Lovely", "True to size")) == ["b2a7663e9b0aac7d"]
+def test_numbers_of_texts_never_change():
+    assert f"{hash64('lovelytruetosize'):016x}" == "b2a7663e9b0aac7d"
 
 
 def test_the_earliest_is_kept_and_the_undated_comes_last():
-    unique = drop_duplicates(reviews(("a", None, 5, "x"), ("b", 2, 5, "x"), ("c", 1, 5, "x"), ("d", 9, 5, "y")))
-    assert unique.kept["review_id"].tolist() == ["c", "d"]
-    assert unique.dropped[["review_id", "reason", "kept_review_id"]].to_numpy().tolist() == [
-        ["a", "duplicate", "c"],
-        ["b", "duplicate", "c"],
-    ]
+    rows = ("a", None, 5, "x"), ("b", 2, 5, "x"), ("c", 1, 5, "x"), ("d", 9, 5, "y")
+    assert verdicts(*rows) == [("exact", "c"), ("exact", "c"), (None, "c"), (None, "d")]
 
 
 def test_ties_in_time_go_by_review_id_in_any_order_of_rows():
-    table = reviews(("b", 1, 5, "x"), ("a", 1, 5, "x"))
-    for order in (table, table[::-1]):
-        assert drop_duplicates(order).kept["review_id"].tolist() == ["a"]
+    rows = ("b", 1, 5, "x"), ("a", 1, 5, "x")
+    assert verdicts(*rows) == [("exact", "a"), (None, "a")]
+    assert verdicts(*rows[::-1]) == [(None, "a"), ("exact", "a")]
+
+
+def test_near_copies_join_whole_groups_of_exact_ones():
+    rows = ("a", 3, 5, "x"), ("b", 4, 5, "x"), ("c", 1, 5, "y"), ("d", 2, 5, "y"), ("e", 9, 5, "z")
+    assert verdicts(*rows, near=[(1, 3)]) == [
+        ("near", "c"),
+        ("near", "c"),
+        (None, "c"),
+        ("exact", "c"),
+        (None, "e"),
+    ]
+
+
+def test_near_copies_of_near_copies_are_in_one_cluster():
+    cluster = join_clusters(np.arange(6), np.array([[4, 5], [1, 4], [2, 3]]))
+    assert cluster.tolist() == [0, 1, 2, 2, 1, 1]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=15),
+    st.lists(st.integers(0, 3), min_size=12, max_size=12),
+)
+def test_clusters_are_the_connected_groups(pairs, said):
+    exact = exact_copies(index(*((str(row), 1, 5, f"said {key}") for row, key in enumerate(said))))
+    cluster = join_clusters(exact, np.array(pairs, dtype=np.int64).reshape(-1, 2))
+    expected = list(range(12))  # union-find by repetition: everybody takes the smallest label of whom they touch
+    edges = [*pairs, *enumerate(exact)]
+    for _ in range(12):
+        for one, other in edges:
+            expected[one] = expected[other] = min(expected[one], expected[other])
+    assert cluster.tolist() == expected
 
 
 def test_an_id_that_returns_with_another_text_is_dropped():
-    unique = drop_duplicates(reviews(("a", 1, 5, "x"), ("a", 2, 1, "y"), ("b", 3, 4, "y")))
-    assert unique.kept["review_id"].tolist() == ["a", "b"]
-    assert unique.dropped[["reason", "kept_review_id", "cluster"]].to_numpy().tolist() == [["same_id", "a", "y"]]
+    rows = ("a", 1, 5, "x"), ("a", 2, 1, "y"), ("b", 3, 4, "y")
+    assert verdicts(*rows) == [(None, "a"), ("same_id", "a"), (None, "b")]
 
 
-def test_an_id_that_returns_with_the_same_text_is_a_duplicate():
-    unique = drop_duplicates(reviews(("a", 1, 5, "x"), ("a", 1, 5, "x")))
-    assert len(unique.kept) == 1
-    assert unique.dropped["reason"].tolist() == ["duplicate"]
+def test_an_id_that_returns_with_the_same_text_is_a_copy():
+    assert verdicts(("a", 1, 5, "x"), ("a", 1, 5, "x")) == [(None, "a"), ("exact", "a")]
 
 
-def test_copies_that_disagree_about_stars_are_counted_by_cluster():
-    unique = drop_duplicates(reviews(("a", 1, 5, "x"), ("b", 2, 1, "x"), ("c", 3, 1, "x"), ("d", 1, 2, "y")))
-    assert unique.stars_conflicts == 1
+def test_an_empty_review_is_no_copy_of_another_empty_one():
+    assert verdicts(("a", 1, 5, ""), ("b", 1, 1, "")) == [("empty", "a"), ("empty", "b")]
 
 
-def test_reviews_that_all_differ_are_all_kept():
-    unique = drop_duplicates(reviews(("a", 1, 5, "x"), ("b", 1, 5, "y")))
-    assert len(unique.kept) == 2
-    assert unique.dropped.empty
+def test_clusters_that_disagree_about_stars_are_told():
+    rows = ("a", 1, 5, "x"), ("b", 2, 1, "x"), ("c", 3, 1, "x"), ("d", 1, 2, "y"), ("e", 1, 2, "y")
+    assert disagreeing(index(*rows), exact_copies(index(*rows))).tolist() == [True] * 3 + [False] * 2
 
 
-def test_no_reviews_give_no_reviews():
-    unique = drop_duplicates(reviews(("a", 1, 5, "x")).iloc[:0])
-    assert len(unique.kept) == len(unique.dropped) == unique.stars_conflicts == 0
+def test_no_reviews_have_no_copies():
+    assert verdicts() == []
+
+
+@given(st.lists(st.integers(0, 20)))
+def test_repeated_values_are_those_that_pandas_finds(values):
+    array = np.array(values, dtype=np.uint64)
+    assert repeated(array).tolist() == pd.Series(array).duplicated(keep=False).tolist()

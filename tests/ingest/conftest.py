@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from starsight.layout import Layout
-from starsight.params import Columns, CsvDataset, StarsColumn
+from starsight.params import Columns, CsvDataset, RatingColumn
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def table(tmp_path: Path) -> Callable[..., CsvDataset]:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         columns = Columns(
             text="text",
-            stars=StarsColumn(column="stars", scale=settings.pop("scale", [1.0, 5.0])),
+            rating=RatingColumn(column="stars", scale=settings.pop("scale", [1.0, 5.0])),
             **settings.pop("columns", {}),
         )
-        return CsvDataset(format="csv", source=name, columns=columns, **settings)
+        return CsvDataset(**{"format": "csv", "source": name, "columns": columns} | settings)
 
     return write

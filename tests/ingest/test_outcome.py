@@ -1,34 +1,62 @@
 import pytest
+from miniature import limits
 
 from starsight.errors import DataError
 from starsight.ingest import raw as raw_records
 from starsight.ingest.outcome import checked_batches, ingest
+from starsight.ingest.raw import Reading
 from starsight.tables import read_json, read_table
 
 
 def test_too_many_rejected_records_stop_it_and_can_be_looked_into(layout, table):
-    ingest(table("text,stars\nfine,4\n"), layout, 0.0)
+    ingest(table("text,stars\nfine,4\n"), layout, limits())
     assert layout.reviews.exists()
     dataset = table("text,stars\nfine,4\nfine,6\nfine,7\n,5\n")
     with pytest.raises(
         DataError, match=r"75\.0% of the 4 records .*\(50\.0%\); most often: stars_out_of_range \(2\)\."
     ) as e:
-        ingest(dataset, layout, 0.5)
+        ingest(dataset, layout, limits(0.5))
     assert str(layout.rejected) in str(e.value)
     assert len(read_table(layout.rejected)) == 3
     assert read_json(layout.ingest_report)["rejected"] == 3
     assert not layout.reviews.exists()
 
 
+def test_a_source_of_which_nothing_is_left_is_an_error_whatever_may_be_rejected(layout, table):
+    with pytest.raises(
+        DataError, match=r"^100\.0% of the 2 records of .* so that none is left; most often: no_text \(2\)"
+    ):
+        ingest(table("text,stars\n,4\n,5\n"), layout, limits(1.0))
+    assert len(read_table(layout.rejected)) == 2
+    assert not layout.reviews.exists()
+
+
+def test_records_are_numbered_in_their_own_file(layout, table):
+    for name in ("a", "b"):
+        dataset = table("text,stars\nfine,4\n,5\n", f"data/raw/parts/{name}.csv")
+    report = ingest(dataset.model_copy(update={"source": "data/raw/parts"}), layout, limits(0.5))
+    assert (report.files, report.records, report.kept) == (2, 4, 2)
+    assert read_table(layout.reviews)["source"].to_list() == ["a.csv", "b.csv"]
+    rejected = read_table(layout.rejected)
+    assert list(zip(rejected["source"], rejected["record"], strict=True)) == [("a.csv", 2), ("b.csv", 2)]
+
+
+def test_places_that_are_no_text_are_counted(layout, table):
+    report = ingest(table(b"text,stars\ncaf\xe9 and cr\xe8me,4\n"), layout, limits())
+    assert report.undecodable == 2
+    assert read_json(layout.ingest_report)["undecodable"] == 2
+    assert read_table(layout.reviews)["text"].to_list() == ["caf\u00e9 and cr\u00e8me"]
+
+
 def test_the_limit_itself_is_allowed(layout, table):
-    assert ingest(table("text,stars\nfine,4\nfine,6\n"), layout, 0.5).rejected_share == 0.5
+    assert ingest(table("text,stars\nfine,4\nfine,6\n"), layout, limits(0.5)).rejected_share == 0.5
 
 
 def test_batches_number_their_records_on(layout, table, monkeypatch):
     monkeypatch.setattr(raw_records, "_BATCH_RECORDS", 2)
     dataset = table("text,stars\nfine,4\nfine,\ngood,5\n,5\nwell,6\n")
-    assert [batch.n_records for batch in checked_batches(dataset, layout)] == [2, 2, 1]
-    ingest(dataset, layout, 1.0)
+    assert [batch.n_records for batch in checked_batches(dataset, layout, limits(), Reading())] == [2, 2, 1]
+    ingest(dataset, layout, limits(1.0))
     assert read_table(layout.rejected)["record"].to_list() == [2, 4, 5]
     assert read_table(layout.reviews)["text"].to_list() == ["fine", "good"]
 
@@ -36,4 +64,6 @@ def test_batches_number_their_records_on(layout, table, monkeypatch):
 def test_long_records_make_short_batches(layout, table, monkeypatch):
     monkeypatch.setattr(raw_records, "_BATCH_CHARACTERS", 100)
     rows = f"{'x' * 80},4\n" * 6
-    assert [batch.n_records for batch in checked_batches(table(f"text,stars\n{rows}"), layout)] == [2, 2, 2]
+    assert [
+        batch.n_records for batch in checked_batches(table(f"text,stars\n{rows}"), layout, limits(), Reading())
+    ] == [2, 2, 2]

@@ -7,7 +7,16 @@ import yaml
 from miniature import REPOSITORY, make_reviews, tiny_params
 from repository import Repository
 
-COPIED = ["dvc.yaml", "stages", "src", ".gitignore", ".dvcignore", "data/raw/README.md", "data/raw/.gitignore"]
+COPIED = [
+    "dvc.yaml",
+    "spelling_veto.txt",
+    "stages",
+    "src",
+    ".gitignore",
+    ".dvcignore",
+    "data/raw/README.md",
+    "data/raw/.gitignore",
+]
 
 
 @pytest.fixture(scope="module")

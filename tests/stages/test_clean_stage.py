@@ -33,13 +33,13 @@ def layout(workspace: Layout) -> Layout:
     return workspace
 
 
-def test_the_stage_writes_its_four_files_and_the_same_again(layout: Layout) -> None:
+def test_the_stage_writes_its_five_files_and_the_same_again(layout: Layout) -> None:
     before = set(layout.root.rglob("*"))
     contents = []
     for _ in range(2):
         main(load_params(layout.params), layout)
         files = {path for path in set(layout.root.rglob("*")) - before if path.is_file()}
-        assert files == {layout.clean, layout.dropped, layout.corrections, layout.clean_report}
+        assert files == {layout.clean, layout.dropped, layout.corrections, layout.clean_report, layout.cleaning_page}
         contents.append({path: path.read_bytes() for path in files})
     assert contents[0] == contents[1]
     for path, schema in (
@@ -56,8 +56,8 @@ def test_every_review_is_kept_or_dropped_for_a_reason(layout: Layout) -> None:
     assert sorted([*kept["review_id"], *dropped["review_id"]]) == read_table(layout.reviews)["review_id"].tolist()
     assert dropped[["review_id", "reason"]].to_numpy().tolist() == [
         ["r120", "empty"],
-        ["r121", "duplicate"],
-        ["r123", "duplicate"],
+        ["r121", "exact"],
+        ["r123", "exact"],
     ]
     assert dropped["kept_review_id"].fillna("").tolist() == ["", "r007", "r008"]
     assert (
@@ -68,8 +68,8 @@ def test_every_review_is_kept_or_dropped_for_a_reason(layout: Layout) -> None:
             "dropped": 3,
             "dropped_empty": 1,
             "dropped_same_id": 0,
-            "dropped_duplicate": 2,
-            "duplicate_stars_conflicts": 2,
+            "dropped_exact": 2,
+            "conflicting_clusters": 2,
             "changed_by_encoding": 0,
             "changed_by_entities": 120,
             "changed_by_markup": 121,
@@ -80,7 +80,7 @@ def test_every_review_is_kept_or_dropped_for_a_reason(layout: Layout) -> None:
         }.items()
     )
     assert report["kept"] == sum(report[f"split_{split}"] for split in ("train", "validation", "test"))
-    assert all(isinstance(value, int) for value in report.values())
+    assert all(isinstance(value, int | float | str) for value in report.values())
 
 
 def test_the_service_cleans_a_review_as_the_stage_did(layout: Layout) -> None:

@@ -34,14 +34,17 @@ def test_the_stage_writes_its_three_files_and_the_same_again(layout: Layout) -> 
     assert contents[0] == contents[1]
     assert len(read_table(layout.reviews)) == 100
     assert read_json(layout.ingest_report) == {
+        "files": 1,
         "records": 101,
         "kept": 100,
         "rejected": 1,
         "rejected_no_text": 1,
+        "rejected_too_long": 0,
         "rejected_no_stars": 0,
         "rejected_stars_not_a_number": 0,
         "rejected_stars_out_of_range": 0,
         "rejected_damaged": 0,
         "times_unreadable": 0,
+        "undecodable": 0,
         **{f"stars_{stars}": 20 for stars in range(1, 6)},
     }

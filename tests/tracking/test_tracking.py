@@ -124,7 +124,7 @@ def test_every_setting_that_shaped_a_run_is_recorded_and_no_row_that_did_not(tmp
     flat = flatten_params(load_params(tmp_path / "params.yaml"))
     assert flat["validate.min_reviews"] == 20
     assert flat["clean.split.by"] == "reviewer"
-    assert flat["datasets.tiny.columns.stars.scale"] == [1, 5]
+    assert flat["datasets.tiny.columns.rating.scale"] == [1, 5]
     assert not any(key.startswith(("models.minilm", "datasets.renttherunway")) for key in flat)
 
 

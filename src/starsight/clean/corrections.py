@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping
 
-WORD = re.compile(r"(?<![\w'’@#./-])[A-Za-z]{3,}+(?![\w'’@/-])")
-"""A word that may be counted and corrected: letters alone, not part of a contraction, a code or an address."""
+WORD = re.compile(r"(?<![\w'’@#*./-])[A-Za-z]{3,}+(?![\w'’@*/-])")
+"""A word that may be counted and corrected: letters alone, not part of a contraction, a code, an address
+or a masked word (``d*mn``)."""
 
 
 def correct_spelling(text: str, corrections: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 A speller with a general dictionary harms reviews: it turns ``flowy`` into ``flow``, ``spanx`` into ``span`` and
 ``favorite`` into ``favourite``. Here the reviews themselves decide. A word is corrected only where the dictionary does
 not know it, hardly any review uses it, nothing known explains it (a name, an ending, a compound, drawn-out emphasis),
-and one word that the reviews use far more often stands one slip away. When in doubt, the word stays: a tokenizer
+and one word that the reviews use far more often stands one likely slip away. When in doubt, the word stays: a tokenizer
 copes with a misspelling, but a wrong correction puts a false word before the model.
 
 Only lower-case ASCII forms are compared; tokens with apostrophes, digits, hyphens or accents are never touched.
@@ -11,60 +11,55 @@ Only lower-case ASCII forms are compared; tokens with apostrophes, digits, hyphe
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from itertools import chain
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from symspellpy import SymSpell, Verbosity
 
 from starsight.clean.corrections import WORD
+from starsight.clean.lexicon import Lexicon
+from starsight.clean.slips import SINGLE, slip_between
 from starsight.params import SpellingParams
 
-# Chosen by reading corrections of 192,394 RentTheRunway reviews; docs/experiments.md tells which were judged wrong.
+# Chosen with `python -m benchmarks.spelling`; docs/experiments.md tells what was tried.
 MIN_TARGET_COUNT = 50
 """Fewest times the reviews must use a word for it to be a correction."""
 MIN_TARGET_COUNT_TWO_EDITS = 200
 """The same for a correction two edits away."""
 CLEAR_LEAD = 10.0
-"""A correction must be this many times as frequent as the next word at the same distance."""
-LEAD_OF_NEARER = 30.0
-"""A word one edit farther but more frequent than the correction by this factor leaves it in doubt."""
-TWO_EDITS_LENGTH = 9
+"""Uses times likelihood of the slip must be this many times those of the next word at the same distance."""
+RIVAL_COUNT = 3
+"""Fewest uses of a word that can leave a correction in doubt."""
+TWO_EDITS_LENGTH = 8
 """Shorter words, in letters, are corrected by one edit only."""
-SHORT_LENGTH = 7
-"""Shorter words, in letters, have so many neighbours that any second one in use leaves them in doubt."""
-RIVAL_COUNT = 5
-"""Uses that make the neighbour of a short word a rival."""
-COMMON_COUNT = 20
-"""Uses that make both halves of a compound common."""
 MIN_ENGLISH_SHARE = 0.5
 """Reviews with a smaller share of words in the dictionary are not in its language, and are left alone."""
+LARGE = 10_000_000
+"""Words in the reviews from which ``max_count`` grows in proportion, or a common slip would count as a word."""
 
-# fmt: off
-_ENDINGS = (
-    "able", "d", "ed", "er", "es", "est", "ette", "ful", "ie", "ies", "ing", "ish", "ism",
-    "ist", "ity", "less", "like", "ly", "ment", "ness", "r", "s", "st", "wise", "y",
-)
-_BEGINNINGS = (
-    "anti", "dis", "extra", "faux", "inter", "micro", "mid", "mini", "mis", "multi",
-    "non", "out", "over", "pre", "re", "semi", "sub", "super", "ultra", "un", "under",
-)
-# fmt: on
-_VARIANTS = (("or", "our"), ("er", "re"), ("z", "s"), ("se", "ce"), ("l", "ll"), ("e", "ae"), ("e", "oe"))
-"""American spelling and the British one, which is what the dictionary holds."""
 _DRAWN_OUT = re.compile(r"(.)\1\1")
+_NAME = re.compile(r"""[A-Z](?:(?<=[^.!?:…\s] [A-Z])|(?<=[("“][A-Z]))[a-z]{2,}+(?![\w'’@/-])""")
+"""A capitalised word where no sentence begins."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class WordCounts:
-    """How often the reviews use each word."""
+    """How often the reviews use each word, in lower case."""
 
-    total: Counter[str]
-    """Uses of the word in lower case."""
-    capitalised: Counter[str]
-    """Those that begin with a capital letter."""
+    total: Counter[str] = field(default_factory=Counter)
+    """Its uses."""
+    named: Counter[str] = field(default_factory=Counter)
+    """Those that begin with a capital letter where no sentence begins."""
+
+    def update(self, other: "WordCounts") -> None:
+        """Add the counts of other reviews."""
+        self.total.update(other.total)
+        self.named.update(other.named)
+
+    def subtract(self, other: "WordCounts") -> None:
+        """Take away the counts of some of the reviews."""
+        self.total.subtract(other.total)
+        self.named.subtract(other.named)
 
 
 @dataclass(frozen=True)
@@ -80,141 +75,103 @@ class Correction:
 
 def count_words(texts: Iterable[str]) -> WordCounts:
     """Count the words of ``texts``. Pass each text once: copies would make their misspelling look like a word."""
-    as_written: Counter[str] = Counter()
-    for text in texts:
-        as_written.update(WORD.findall(text))
     total: Counter[str] = Counter()
-    capitalised: Counter[str] = Counter()
+    named: Counter[str] = Counter()
+    for text in texts:
+        total.update(WORD.findall(text))
+        named.update(_NAME.findall(text))
+    return WordCounts(_in_lower_case(total), _in_lower_case(named))
+
+
+def _in_lower_case(as_written: Counter[str]) -> Counter[str]:
+    counts: Counter[str] = Counter()
     for word, n in as_written.items():
-        total[word.lower()] += n
-        if word[0].isupper():
-            capitalised[word.lower()] += n
-    return WordCounts(total, capitalised)
+        counts[word.lower()] += n
+    return counts
 
 
-def find_corrections(counts: WordCounts, params: SpellingParams) -> list[Correction]:
+def find_corrections(
+    counts: WordCounts, params: SpellingParams, *, veto: frozenset[str] = frozenset()
+) -> list[Correction]:
     """The corrections that the reviews themselves make plain, in alphabetical order.
 
     The counts may come from all reviews, the test split too: they hold no stars, so nothing leaks that a score
     could profit from.
+
+    Args:
+        counts: of all reviews together.
+        params: how careful to be.
+        veto: lower-case words that are never corrected.
     """
-    lexicon = _Lexicon(counts, params)
+    total = +counts.total  # a word of dropped reviews alone is left with no uses
+    lexicon = Lexicon(total, often=params.max_count * max(1.0, total.total() / LARGE))
     if not params.enabled or lexicon.english_share() < MIN_ENGLISH_SHARE:
         return []
-    suspects = sorted(word for word, n in counts.total.items() if n <= params.max_count and lexicon.is_suspect(word))
-    found = (lexicon.correct(word) for word in suspects)
+    speller = _Speller(lexicon, params)
+    suspects = sorted(
+        word
+        for word, n in total.items()
+        if len(word) >= params.min_length
+        and not lexicon.is_known(word)
+        and counts.named[word] * 2 <= n  # a name
+        and not _DRAWN_OUT.search(word)  # "loooved" is emphasis, and carries stars
+        and not lexicon.is_joined(word)
+        and word not in veto
+    )
+    found = map(speller.correct, suspects)
     return [correction for correction in found if correction]
 
 
-class _Lexicon:
-    """What is a word: in the dictionary, in the reviews, or made of such words."""
+class _Speller:
+    """Finds the one word that another can only have meant."""
 
-    def __init__(self, counts: WordCounts, params: SpellingParams) -> None:
-        self.counts = counts
+    def __init__(self, lexicon: Lexicon, params: SpellingParams) -> None:
+        self.lexicon = lexicon
         self.params = params
-        self.dictionary, self.contractions = _english()
         self.neighbours = SymSpell(max_dictionary_edit_distance=2)
-        for word, n in counts.total.items():
-            if self.is_known(word):
+        for word, n in lexicon.total.items():
+            if n >= RIVAL_COUNT and lexicon.is_known(word):
                 self.neighbours.create_dictionary_entry(word, n)
 
-    def english_share(self) -> float:
-        """Share of the reviews' words, by use, that the dictionary holds."""
-        total = self.counts.total
-        return sum(n for word, n in total.items() if word in self.dictionary) / max(total.total(), 1)
-
-    def is_known(self, word: str) -> bool:
-        return word in self.dictionary or self.counts.total[word] > self.params.max_count
-
-    def is_suspect(self, word: str) -> bool:
-        """Whether nothing known explains ``word``."""
-        return not (
-            len(word) < self.params.min_length
-            or self.is_known(word)
-            or self.counts.capitalised[word] * 2 > self.counts.total[word]  # a name
-            or _DRAWN_OUT.search(word)  # "loooved" is emphasis, and carries stars
-            or self._is_contraction(word)
-            or self._is_variant(word)
-            or self._is_derived(word)
-            or self._is_compound(word)
-        )
-
     def correct(self, word: str) -> Correction | None:
-        """The one word that ``word`` can only have meant, if there is one."""
-        n = self.counts.total[word]
-        nearby = self.neighbours.lookup(word, Verbosity.ALL, max_edit_distance=2)  # nearest first, then most frequent
-        if not nearby or nearby[0].distance > (2 if len(word) >= TWO_EDITS_LENGTH else 1):
+        """Its correction, if there is only one that can be meant."""
+        if near := self._within(word, 1):
+            return self._one_slip_away(word, near)
+        return self._two_edits_away(word) if len(word) >= TWO_EDITS_LENGTH else None
+
+    def _one_slip_away(self, word: str, near: list[str]) -> Correction | None:
+        slips = {term: slip_between(term, word) for term in near}
+        weights = {term: self.lexicon.total[term] * slip.likelihood for term, slip in slips.items()}
+        best = max(weights, key=lambda term: (weights[term], term))
+        n, slip = self.lexicon.total[word], slips[best]
+        plausible = len(word) >= slip.shortest and weights[best] >= self.params.min_ratio * n
+        if not plausible or not self._may_be_meant(best, n, MIN_TARGET_COUNT):
             return None
-        best, *others = nearby
-        floor = MIN_TARGET_COUNT if best.distance == 1 else MIN_TARGET_COUNT_TWO_EDITS
-        same_start = best.term[0] == word[0] or best.term[:2] == word[1::-1]  # hardly anyone misses the first letter
-        plausible = (
-            best.term in self.dictionary
-            and best.count >= max(floor, self.params.min_ratio * n)
-            and same_start
-            and not (len(word) <= SHORT_LENGTH and (best.term.startswith(word) or word.startswith(best.term)))
-        )
-        if not plausible or any(self._rivals(word, best, other) for other in others):
+        if any(weights[best] < CLEAR_LEAD * weight for term, weight in weights.items() if term != best):
             return None
-        return Correction(word, best.term, n, f"edits {best.distance}, used {best.count} times")
+        if slip is not SINGLE and self.lexicon.is_derived(word):  # "prefered" is derived from "prefer", but "preferred"
+            return None
+        return self._correction(word, best, slip.name)
 
-    def _rivals(self, word: str, best: "SymSpell.SuggestItem", other: "SymSpell.SuggestItem") -> bool:
-        if other.distance > best.distance:
-            return bool(other.count >= LEAD_OF_NEARER * best.count)
-        return bool(other.count * CLEAR_LEAD > best.count or (len(word) < SHORT_LENGTH and other.count >= RIVAL_COUNT))
+    def _two_edits_away(self, word: str) -> Correction | None:
+        near = self._within(word, 2)
+        if not near:
+            return None
+        best, *others = near
+        total = self.lexicon.total
+        if not self._may_be_meant(best, total[word], MIN_TARGET_COUNT_TWO_EDITS) or best[0] != word[0]:
+            return None
+        if (others and total[best] < CLEAR_LEAD * total[others[0]]) or self.lexicon.is_derived(word):
+            return None
+        return self._correction(word, best, "two slips")
 
-    def _is_contraction(self, word: str) -> bool:
-        """``didnt``, ``wouldn``, ``coudnt``, ``keepin``."""
-        return (
-            word in self.contractions
-            or word.endswith(("dnt", "snt"))
-            or (word.endswith("in") and word + "g" in self.dictionary)
-        )
+    def _within(self, word: str, edits: int) -> list[str]:
+        """Known words, nearest first, then the most frequent."""
+        return [item.term for item in self.neighbours.lookup(word, Verbosity.ALL, max_edit_distance=edits)]
 
-    def _is_variant(self, word: str) -> bool:
-        """American spelling of a word that the dictionary has in British."""
-        return any(
-            word[: place.start()] + british + word[place.end() :] in self.dictionary
-            for american, british in _VARIANTS
-            for place in re.finditer(american, word)
-        )
+    def _may_be_meant(self, target: str, n: int, floor: int) -> bool:
+        return target in self.lexicon.dictionary and self.lexicon.total[target] >= max(floor, self.params.min_ratio * n)
 
-    def _is_derived(self, word: str) -> bool:
-        """A known word with an ending or a beginning: ``flowy``, ``unflattering``, ``rewear``."""
-        rests = [rest for begin in _BEGINNINGS if len(rest := word.removeprefix(begin)) > 3]  # word itself among them
-        return any(map(self.is_known, rests)) or any(
-            self.is_known(stem) for stem in chain.from_iterable(map(_stems, rests))
-        )
-
-    def _is_compound(self, word: str) -> bool:
-        """Two common words written as one: ``bodytype``."""
-        halves = ((word[:cut], word[cut:]) for cut in range(3, len(word) - 2))
-        return any(
-            half in self.dictionary and other in self.dictionary
-            for half, other in halves
-            if min(self.counts.total[half], self.counts.total[other]) >= COMMON_COUNT
-        )
-
-
-def _stems(word: str) -> Iterator[str]:
-    """What ``word`` may be derived from, three letters or more."""
-    for ending in _ENDINGS:
-        stem = word.removesuffix(ending)
-        if stem == word or len(stem) < 3:
-            continue
-        yield stem
-        yield stem + "e"  # cinching
-        if stem[-1] == "i":
-            yield stem[:-1] + "y"  # flirtiness
-        if stem[-1] == stem[-2] and len(stem) > 3:
-            yield stem[:-1]  # tannish
-
-
-@cache
-def _english() -> tuple[frozenset[str], frozenset[str]]:
-    """The words of symspellpy's dictionary, and its contractions without their apostrophe (``didnt``, ``didn``)."""
-    lines = (files("symspellpy") / "frequency_dictionary_en_82_765.txt").read_text("utf-8-sig").splitlines()
-    words = frozenset(line.split()[0] for line in lines)
-    contracted = [word for word in words if "'" in word]
-    forms = chain((word.replace("'", "") for word in contracted), (word.split("'")[0] for word in contracted))
-    return words, frozenset(forms)
+    def _correction(self, word: str, correction: str, slip: str) -> Correction:
+        uses = self.lexicon.total[correction]
+        return Correction(word, correction, self.lexicon.total[word], f"{slip}, used {uses} times")

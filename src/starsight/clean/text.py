@@ -63,12 +63,13 @@ def normalise(text: str) -> Normalised:
     """Apply the rules until none changes the text."""
     changed_by: set[str] = set()
     for _ in range(MAX_ROUNDS):
-        start = text
+        changed_now = set()
         for name, rule in RULES.items():
             before, text = text, rule(text)
             if text != before:
-                changed_by.add(name)
-        if text == start:
+                changed_now.add(name)
+        changed_by |= changed_now
+        if changed_now <= {"whitespace"}:  # the last rule: it gives the others nothing new to do
             break
     return Normalised(text, frozenset(changed_by))
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -15,11 +16,14 @@ from starsight.ingest.raw import RawRecord
 from starsight.params import Columns, TimeColumn
 from starsight.records import MAX_STARS, MIN_STARS, REJECTED_SCHEMA, REVIEW_SCHEMA
 
-Reason = Literal["no_text", "no_stars", "stars_not_a_number", "stars_out_of_range", "damaged"]
+Reason = Literal["no_text", "too_long", "no_stars", "stars_not_a_number", "stars_out_of_range", "damaged"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 _SHOWN_CHARACTERS = 2_000
 """How much of a rejected record, and of the value that was its fault, is written down."""
+_GROUPED = re.compile(r"\d{1,3}(,\d{3})+")
+"""A whole number with a comma before each three digits: ``1,234``."""
+_TRUTHS = {"true": True, "1": True, "yes": True, "y": True, "false": False, "0": False, "no": False, "n": False}
 
 Found = list[str | None]
 """A column as the source has it; None where it says nothing."""
@@ -43,21 +47,32 @@ class CheckedBatch:
         return int(self.kept.num_rows + self.rejected.num_rows)
 
 
-def check_batch(records: list[RawRecord], *, first: int, columns: Columns, source: str) -> CheckedBatch:
+def check_batch(
+    records: list[RawRecord], *, first: int, columns: Columns, source: str, max_characters: int
+) -> CheckedBatch:
     """Turn records into reviews, or reject them with a reason.
 
     Args:
-        records: Consecutive records of the source.
-        first: Number of the first of them in the source, from 1.
+        records: Consecutive records of one file of the source.
+        first: Number of the first of them in that file, from 1.
         columns: Which of the source's columns holds what.
         source: What the ``source`` column says.
+        max_characters: Longest text and longest summary of a review.
     """
-    text, stars_found = _column(records, columns.text), _column(records, columns.stars.column)
+    text, stars_found = _column(records, columns.text), _column(records, columns.rating.column)
+    damage = [record.damage for record in records]
+    too_long = zip(
+        _excess("text", text, max_characters),
+        _excess("summary", _column(records, columns.summary), max_characters),
+        strict=True,
+    )
+    excess = [of_text or of_summary for of_text, of_summary in too_long]
     stars = _numbers(stars_found)
-    low, high = columns.stars.scale
+    low, high = columns.rating.scale
     rules: dict[Reason, npt.NDArray[np.bool_]] = {  # the first that holds is the reason
-        "damaged": np.array([record.damage is not None for record in records], dtype=bool),
+        "damaged": np.array([value is not None for value in damage], dtype=bool),
         "no_text": np.array([value is None or not value.strip() for value in text], dtype=bool),
+        "too_long": np.array([value is not None for value in excess], dtype=bool),
         "no_stars": np.array([value is None or not value.strip() for value in stars_found], dtype=bool),
         "stars_not_a_number": ~np.isfinite(stars),
         "stars_out_of_range": (stars < low) | (stars > high),
@@ -66,7 +81,13 @@ def check_batch(records: list[RawRecord], *, first: int, columns: Columns, sourc
     kept = np.flatnonzero(reasons == "")
     stars = MIN_STARS + (stars[kept] - low) * (MAX_STARS - MIN_STARS) / (high - low)
     reviews, times_unreadable = _reviews([records[i] for i in kept], stars, columns, source)
-    return CheckedBatch(reviews, _rejected(records, reasons, stars_found, first, source), times_unreadable)
+    faults: dict[str, Found] = {
+        "damaged": damage,
+        "too_long": excess,
+        "stars_not_a_number": stars_found,
+        "stars_out_of_range": stars_found,
+    }
+    return CheckedBatch(reviews, _rejected(records, reasons, faults, first, source), times_unreadable)
 
 
 def _reviews(records: list[RawRecord], stars: Numbers, columns: Columns, source: str) -> tuple[pa.Table, int]:
@@ -74,7 +95,8 @@ def _reviews(records: list[RawRecord], stars: Numbers, columns: Columns, source:
     times, times_unreadable = _times(time_found, columns.time)
     text, summary = _column(records, columns.text), _column(records, columns.summary)
     product_id, user_id = _column(records, columns.product_id), _column(records, columns.user_id)
-    identity = zip(product_id, user_id, _column(records, columns.stars.column), time_found, summary, text, strict=True)
+    rating = _column(records, columns.rating.column)
+    identity = zip(product_id, user_id, rating, time_found, summary, text, strict=True)
     given = _column(records, columns.review_id)
     fields = {
         "review_id": [own or _hash(parts) for own, parts in zip(given, identity, strict=True)],
@@ -86,6 +108,8 @@ def _reviews(records: list[RawRecord], stars: Numbers, columns: Columns, source:
         "text": text,
         "helpful_votes": _counts(_column(records, columns.helpful_votes)),
         "total_votes": _counts(_column(records, columns.total_votes)),
+        "verified": [_TRUTHS.get((found or "").strip().lower()) for found in _column(records, columns.verified)],
+        "category": _column(records, columns.category),
         "source": [source] * len(records),
     }
     arrays = [pa.array(fields[field.name], type=field.type, from_pandas=True) for field in REVIEW_SCHEMA]
@@ -93,22 +117,31 @@ def _reviews(records: list[RawRecord], stars: Numbers, columns: Columns, source:
 
 
 def _rejected(
-    records: list[RawRecord], reasons: npt.NDArray[np.str_], stars_found: Found, first: int, source: str
+    records: list[RawRecord], reasons: npt.NDArray[np.str_], faults: dict[str, Found], first: int, source: str
 ) -> pa.Table:
     rows = []
     for i in np.flatnonzero(reasons != ""):
-        reason, record = str(reasons[i]), records[i]
-        found = record.damage or (stars_found[i] if reason.startswith("stars") else None)
+        reason = str(reasons[i])
+        found = faults[reason][i] if reason in faults else None
+        start = {name[:_SHOWN_CHARACTERS]: value[:_SHOWN_CHARACTERS] for name, value in records[i].fields.items()}
         rows.append(
             {
                 "source": source,
                 "record": first + int(i),
                 "reason": reason,
                 "found": found[:_SHOWN_CHARACTERS] if found else None,
-                "raw": json.dumps(record.fields, ensure_ascii=False)[:_SHOWN_CHARACTERS],
+                "raw": json.dumps(start, ensure_ascii=False)[:_SHOWN_CHARACTERS],
             }
         )
     return pa.Table.from_pylist(rows, schema=REJECTED_SCHEMA)
+
+
+def _excess(what: str, found: Found, max_characters: int) -> Found:
+    """How long each value is that is too long; None for the others."""
+    return [
+        f"{what} of {len(value):,} characters" if value is not None and len(value) > max_characters else None
+        for value in found
+    ]
 
 
 def _column(records: list[RawRecord], name: str | None) -> Found:
@@ -125,7 +158,7 @@ def _numbers(found: Found) -> Numbers:
 
 def _counts(found: Found) -> pa.Array:
     """Null where the source gives no whole number from 0 that the column can hold."""
-    numbers = _numbers(found)
+    numbers = _numbers([value.replace(",", "") if value and _GROUPED.fullmatch(value) else value for value in found])
     valid = (numbers >= 0) & (numbers <= np.iinfo(np.int32).max) & (numbers == np.floor(numbers))
     return pa.array(np.where(valid, numbers, 0).astype(np.int32), mask=~valid)
 

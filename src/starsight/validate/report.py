@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
+from math import isnan
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
@@ -13,17 +14,27 @@ from typing import Any, Final
 import pandas as pd
 
 from starsight.errors import DataError
-from starsight.params import ValidateParams
+from starsight.params import RatingMix, ValidateParams
 from starsight.progress import quiet
+from starsight.split import GROUP_COLUMNS
 from starsight.tables import replacing
-from starsight.validate.suite import Promise, promises, tables  # before great_expectations: it turns its analytics off
+from starsight.validate.evidence import Evidence
+from starsight.validate.facts import measures, tables
+from starsight.validate.suite import Promise, promises  # before great_expectations: it turns its analytics off
 
 import great_expectations as gx  # isort: skip
 from great_expectations.data_context import AbstractDataContext  # isort: skip
 from great_expectations.data_context.types.base import ProgressBarsConfig  # isort: skip
+from great_expectations.expectations.metadata_types import FailureSeverity  # isort: skip
+
+log = logging.getLogger(__name__)
 
 MAX_NAMED_ROWS: Final = 20
-"""Offending rows named in the message; the Data Docs and the table itself show more."""
+"""Offending rows named in the message; the table itself has them all."""
+
+_SEVERITY: Final = {"hard": FailureSeverity.CRITICAL, "soft": FailureSeverity.WARNING}
+_DECIMALS: Final = 6
+"""Of the shares in ``reports/validation.json``: one review in a million."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,7 @@ class BrokenPromise:
     found: str
 
     def __str__(self) -> str:
-        return f"{self.promise.name}: {self.promise.says}; {self.found}"
+        return f"{self.promise.name}: {self.promise.says}; {self.found}. {self.promise.do}."
 
 
 @dataclass(frozen=True)
@@ -43,25 +54,34 @@ class ValidationReport:
 
     promises: list[Promise]
     broken: list[BrokenPromise]
+    """The hard ones."""
+    warnings: list[BrokenPromise]
+    """The soft ones."""
+    measured: dict[str, float]
+    """Numbers that people compare between runs."""
     page: Path
     """First page of the Data Docs."""
 
-    def as_json(self) -> dict[str, bool | int]:
+    def as_json(self) -> dict[str, bool | int | float]:
         """Flat and the same for the same reviews: no times."""
-        broken = {broken.promise.name for broken in self.broken}
+        broken = {broken.promise.name for broken in [*self.broken, *self.warnings]}
         return {
-            "passed": not broken,
+            "passed": not self.broken,
             "promises": len(self.promises),
-            "broken": len(broken),
+            "broken": len(self.broken),
+            "warnings": len(self.warnings),
             **{promise.name: promise.name not in broken for promise in self.promises},
+            **{name: round(value, _DECIMALS) for name, value in self.measured.items() if not isnan(value)},
         }
 
-    def raise_if_broken(self) -> None:
-        """Stop the pipeline at a broken promise.
+    def enforce(self) -> None:
+        """Warn of every broken soft promise, and stop the pipeline at a broken hard one.
 
         Raises:
-            DataError: all broken promises in one message, a line each.
+            DataError: all broken hard promises in one message, a line each.
         """
+        for warning in self.warnings:
+            log.warning("warning: %s", warning)
         if self.broken:
             count = "1 promise" if len(self.broken) == 1 else f"{len(self.broken)} promises"
             lines = [f"the clean reviews break {count}; nothing is trained on them. Open {self.page}", *self.broken]
@@ -69,33 +89,38 @@ class ValidationReport:
 
 
 def validate(
-    reviews: pd.DataFrame, *, dropped_share: float, params: ValidateParams, split_by: str, site: Path
+    evidence: Evidence, params: ValidateParams, *, split_by: str, rating_mix: RatingMix | None, site: Path
 ) -> ValidationReport:
     """Check every promise and write the Data Docs, whatever the verdict.
 
     Args:
-        reviews: the clean reviews.
-        dropped_share: share of the ingested reviews that cleaning removed, 0 to 1.
+        evidence: the clean reviews, and what came of the others.
         params: the limits.
         split_by: what the splits keep together, as in ``SplitParams.by``.
+        rating_mix: shares of the five stars that the source is known to have, if they are known.
         site: folder for the Data Docs; replaced as a whole.
     """
-    made = promises(params, split_by)
-    checked = tables(reviews, dropped_share)
+    group = GROUP_COLUMNS[split_by] if split_by in ("reviewer", "product") else None
+    measured = measures(evidence, params, rating_mix)
+    checked = tables(evidence, measured, group)
+    made = promises(
+        params, group=group, by_time=split_by == "time", known_mix=rating_mix is not None, today=evidence.today
+    )
     results: dict[str, Any] = {}
     with _quiet(), replacing(site) as partial:
         # everything but the Data Docs is in memory, so that runs at the same time cannot meet
         context = _context(partial)
         source = context.data_sources.add_or_update_pandas("starsight")
-        for name, group in groupby(made, attrgetter("table")):
-            results |= _check(context, source, name, list(group), checked[name])
+        for name, of_table in groupby(made, attrgetter("table")):
+            results |= _check(context, source, name, list(of_table), checked[name])
         context.build_data_docs()
     broken = [
-        BrokenPromise(promise, _found(promise, results[promise.name]))
+        BrokenPromise(promise, _found(results[promise.name], checked[promise.table].iloc[:, 0]))
         for promise in made
         if not results[promise.name].success
     ]
-    return ValidationReport(made, broken, site / "index.html")
+    hard, soft = ([each for each in broken if each.promise.kind == kind] for kind in ("hard", "soft"))
+    return ValidationReport(made, hard, soft, measured, site / "index.html")
 
 
 def _context(site: Path) -> AbstractDataContext:
@@ -118,6 +143,8 @@ def _check(
     """The result of each promise about one table, by the promise's name."""
     for promise in made:
         promise.expectation.meta = {"promise": promise.name}
+        promise.expectation.severity = _SEVERITY[promise.kind]
+        promise.expectation.description = f"{promise.name} ({promise.kind}): {promise.says}"
     suite = context.suites.add_or_update(
         gx.ExpectationSuite(name=table, expectations=[promise.expectation for promise in made])
     )
@@ -125,31 +152,30 @@ def _check(
     definition = context.validation_definitions.add_or_update(
         gx.ValidationDefinition(name=table, data=batch, suite=suite)
     )
-    (row_name,) = {promise.row_name for promise in made}
     outcome = definition.run(
         batch_parameters={"dataframe": rows},
         result_format={
             "result_format": "SUMMARY",
             "partial_unexpected_count": MAX_NAMED_ROWS,
-            "unexpected_index_column_names": [row_name] if row_name in rows else [],
         },
     )
     return {result.expectation_config.meta["promise"]: result for result in outcome.results}
 
 
-def _found(promise: Promise, outcome: Any) -> str:
-    """What the table holds instead, in one line."""
+def _found(outcome: Any, names: "pd.Series[str]") -> str:
+    """What the table holds instead, in one line; ``names`` are those of its rows."""
     result = outcome.result
-    if missing := result.get("details", {}).get("mismatched", {}).get("missing"):
-        return f"missing: {', '.join(missing)}"
     if "unexpected_count" in result:
-        rows = [str(row[promise.row_name]) for row in result.get("partial_unexpected_index_list") or []]
-        named = list(dict.fromkeys(rows))
-        first = f"; {promise.row_name}: {', '.join(named)}" if named else ""
-        more = ", ..." if result["unexpected_count"] > len(rows) else ""
-        return f"found {result['unexpected_count']} of {result['element_count']} otherwise{first}{more}"
+        # by place: Great Expectations can name rows itself, but takes a minute for a table of which every row is wrong
+        places = result.get("partial_unexpected_index_list") or []
+        # an id that is null names nothing
+        named = dict.fromkeys(f"row {at}" if pd.isna(name) else str(name) for at, name in names.iloc[places].items())
+        more = " and more" if result["unexpected_count"] > len(places) else ""
+        counted = f"found {result['unexpected_count']:,} of {result['element_count']:,} otherwise"
+        return f"{counted}; {names.name}: {', '.join(named)}{more}"
     if "observed_value" in result:
-        return f"found {result['observed_value']}"
+        value = result["observed_value"]
+        return "nothing is there to check" if value is None else f"found {value:,.6g}"
     return "it cannot be checked: " + "; ".join(_exceptions(outcome.exception_info))
 
 

@@ -1,0 +1,1 @@
+"""Measurements that decide how the pipeline is built. Run them as modules: ``python -m benchmarks.spelling``."""

@@ -1,0 +1,121 @@
+"""Read ``params.yaml``, and say everything that is wrong with it at once."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError
+
+from starsight.errors import ParamsError
+from starsight.params.datasets import Dataset
+from starsight.params.models import Model
+from starsight.params.section import Section
+from starsight.params.stages import (
+    CleanParams,
+    EvaluateParams,
+    ExplainParams,
+    FinetuneParams,
+    IngestParams,
+    TokenizeParams,
+    ValidateParams,
+)
+
+
+class Params(Section):
+    """All of ``params.yaml``."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    """Starts every random number: weights of the head, order of the reviews, dropout, resampling."""
+    dataset: str
+    """A row of ``datasets``."""
+    model: str
+    """A row of ``models``."""
+    datasets: dict[str, Dataset]
+    """Sources of reviews, by name."""
+    models: dict[str, Model]
+    """Backbones, by name."""
+    ingest: IngestParams
+    clean: CleanParams
+    validate_: ValidateParams = Field(alias="validate")
+    """``validate`` is taken: pydantic's own method."""
+    tokenize: TokenizeParams
+    finetune: FinetuneParams
+    evaluate: EvaluateParams
+    explain: ExplainParams
+
+    @property
+    def dataset_row(self) -> Dataset:
+        """The chosen row of ``datasets``."""
+        return self.datasets[self.dataset]
+
+    @property
+    def model_row(self) -> Model:
+        """The chosen row of ``models``."""
+        return self.models[self.model]
+
+
+def load_params(path: Path) -> Params:
+    """Read and check ``params.yaml``.
+
+    Raises:
+        ParamsError: all problems in one message, a line each, with the key's path, the rule and the value found.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} is missing; run from the repository's folder.") from None
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ParamsError(f"{path} holds no settings; compare it with the one in the repository.")
+    problems = _missing_rows(content)
+    try:
+        params = Params.model_validate(content)
+    except ValidationError as error:
+        problems += [_describe(problem) for problem in error.errors()]
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ParamsError("\n  ".join([f"{path.name} has {count}:", *problems]))
+    return params
+
+
+def _missing_rows(content: dict[str, Any]) -> list[str]:
+    """Chosen rows that do not exist. Asked before the types are, so that all problems come in one message."""
+    problems = []
+    for key in ("dataset", "model"):
+        chosen, table = content.get(key), content.get(f"{key}s")
+        if isinstance(chosen, str) and isinstance(table, dict) and chosen not in table:
+            problems.append(f"{key}: no row {chosen!r} in {key}s; there are: {', '.join(sorted(map(str, table)))}")
+    return problems
+
+
+def _describe(problem: Any) -> str:
+    """One line: where, what was expected, what was found."""
+    place = ".".join(str(part) for part in problem["loc"] if part not in _UNION_TAGS)
+    if problem["type"] == "missing":
+        return f"{place}: is missing"
+    if problem["type"] == "extra_forbidden":
+        return f"{place}: no such setting"
+    rule = problem["msg"].removeprefix("Value error, ")
+    found = problem["input"]
+    if isinstance(found, dict | list | BaseModel):  # the rule names the values that matter
+        return f"{place}: {rule}" if place else rule
+    return f"{place}: {rule}; found {found!r}{_hint(found)}"
+
+
+_UNION_TAGS = {
+    *("csv", "tsv", "jsonl", "parquet", "snap", "kaggle", "amazon", "amazon2023", "yelp", "huggingface", "sql"),
+    *("str", "list[str]", "constrained-str", "list[constrained-str]", "int", "float", "bool"),
+}
+"""Names that pydantic puts into a path for the branch of a union it tried; they are no keys of the file."""
+
+
+def _hint(found: object) -> str:
+    """What to do about a number that arrived as text."""
+    if not isinstance(found, str):
+        return ""
+    try:
+        float(found)
+    except ValueError:
+        return ""
+    return "; YAML reads 2e-5 as text, write 2.0e-5" if "e" in found.lower() else "; take the quotes away"
