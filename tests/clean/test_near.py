@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from starsight.clean.corrections import WORD, split_words
 from starsight.clean.near import MIN_RECALL, NO_BAND, BandShape, band_hashes, candidate_pairs, jaccard
 from starsight.params import DuplicateParams
 
@@ -78,6 +79,16 @@ def test_pairs_join_all_that_share_a_bucket_and_nothing_else(band):
     assert all(one < other and group[one] == group[other] for one, other in pairs.tolist())
     joined = {row for pair in pairs.tolist() for row in pair}
     assert joined == {row for row, value in group.items() if band.count(value) > 1}
+
+
+@given(st.text())
+def test_every_word_that_may_be_corrected_is_among_the_words(text):
+    assert set(WORD.findall(text.lower())) <= set(split_words(text.lower()))
+
+
+@given(st.text(alphabet=st.characters(codec="ascii")))
+def test_words_of_plain_texts_are_split_as_those_of_others(text):
+    assert split_words(text) == split_words(text + " é")[:-1]
 
 
 @given(st.text(), st.text())

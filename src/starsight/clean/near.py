@@ -9,7 +9,6 @@ The signatures are rensa's. Its index of bands is not used: it holds all of them
 band is one number a review, kept on disk, and candidates are what sorting one band brings together.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from rensa import RMinHash
 
+from starsight.clean.corrections import split_words
 from starsight.clean.duplicates import Rows, repeated
 from starsight.params import DuplicateParams
 
@@ -28,7 +28,6 @@ NO_BAND = np.uint64(0)
 
 Bands = NDArray[np.uint64]
 
-_WORD = re.compile(r"\w+")
 _SEED = 1
 """Of the signatures. Not the run's seed: who is a copy of whom must not change with it."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -73,7 +72,7 @@ def band_hashes(texts: Sequence[str], params: DuplicateParams) -> Bands:
 
 def words(text: str) -> list[str]:
     """The words of ``text`` as near copies are compared: case folded, without signs."""
-    return _WORD.findall(text.casefold())
+    return split_words(text.casefold())
 
 
 def _shingle_hashes(texts: list[list[str]], shingle: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:

@@ -61,17 +61,17 @@ def join_summary(summary: str | None, text: str) -> str:
 
 def normalise(text: str) -> Normalised:
     """Apply the rules until none changes the text."""
-    changed_by: set[str] = set()
+    changed_by: frozenset[str] = frozenset()
     for _ in range(MAX_ROUNDS):
-        changed_now = set()
+        changed_now = []
         for name, rule in RULES.items():
             before, text = text, rule(text)
             if text != before:
-                changed_now.add(name)
-        changed_by |= changed_now
-        if changed_now <= {"whitespace"}:  # the last rule: it gives the others nothing new to do
+                changed_now.append(name)
+        changed_by = changed_by.union(changed_now)
+        if not changed_now or changed_now == ["whitespace"]:  # the last rule: it gives the others nothing new to do
             break
-    return Normalised(text, frozenset(changed_by))
+    return Normalised(text, changed_by)
 
 
 # --- the rules ------------------------------------------------------------------------------------------------------
@@ -185,8 +185,10 @@ _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{2,63}){1,8}")
 
 def collapse_whitespace(text: str) -> str:
     """One space for a run of spaces and tabs, one line break for a run with a line break in it, none at the ends."""
-    lines = (" ".join(line.split()) for line in text.splitlines())
-    return "\n".join(filter(None, lines))
+    lines = text.splitlines()
+    if len(lines) < 2:
+        return " ".join(text.split())
+    return "\n".join(filter(None, (" ".join(line.split()) for line in lines)))
 
 
 RULES: Final[Mapping[str, Callable[[str], str]]] = {
