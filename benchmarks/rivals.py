@@ -2,10 +2,7 @@
 
 import re
 import subprocess
-import sys
-import time
 import venv
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -14,14 +11,13 @@ from bs4 import BeautifulSoup
 from datasketch import MinHash, MinHashLSH
 from spellchecker import SpellChecker
 
-_PERMUTATIONS, _THRESHOLD, _SHINGLE = 64, 0.7, 3
-"""The settings of our own search, so that each looks for the same copies."""
+from starsight.params import DuplicateParams
 
 
 def pandas_notebook(texts: list[str]) -> pd.DataFrame:
     """Tags off with BeautifulSoup, everything lower-cased, odd characters out, words spelt with pyspellchecker, exact
     copies dropped."""
-    reviews = _pandas_without_spelling(texts)
+    reviews = pandas_without_spelling(texts)
     spell = SpellChecker()
     reviews["text"] = reviews["text"].map(
         lambda text: " ".join(spell.correction(word) or word for word in text.split())
@@ -29,7 +25,7 @@ def pandas_notebook(texts: list[str]) -> pd.DataFrame:
     return reviews
 
 
-def _pandas_without_spelling(texts: list[str]) -> pd.DataFrame:
+def pandas_without_spelling(texts: list[str]) -> pd.DataFrame:
     """The same without spelling, by far the most expensive part."""
     reviews = pd.DataFrame({"text": texts})
     reviews["text"] = reviews["text"].map(lambda text: BeautifulSoup(text, "html.parser").get_text()).str.lower()
@@ -37,44 +33,37 @@ def _pandas_without_spelling(texts: list[str]) -> pd.DataFrame:
     return reviews.drop_duplicates("text").reset_index(drop=True)
 
 
-def datasketch(texts: list[str]) -> int:
+def datasketch(texts: list[str], params: DuplicateParams) -> int:
     """Near copies with MinHash LSH, nothing else; returns how many there are."""
-    index = MinHashLSH(threshold=_THRESHOLD, num_perm=_PERMUTATIONS)
+    index = MinHashLSH(threshold=params.min_similarity, num_perm=params.permutations)
     n_copies = 0
     for number, text in enumerate(texts):
         words = re.findall(r"\w+", text.casefold())
-        signature = MinHash(num_perm=_PERMUTATIONS)
-        for start in range(max(len(words) - _SHINGLE + 1, 1)):
-            signature.update(" ".join(words[start : start + _SHINGLE]).encode())
+        signature = MinHash(num_perm=params.permutations)
+        for start in range(max(len(words) - params.shingle_words + 1, 1)):
+            signature.update(" ".join(words[start : start + params.shingle_words]).encode())
         n_copies += bool(index.query(signature))
         index.insert(number, signature)
     return n_copies
 
 
-RIVALS: dict[str, tuple[Callable[[list[str]], object], int]] = {
-    "pandas_notebook": (pandas_notebook, 100),
-    "pandas_without_spelling": (_pandas_without_spelling, 20_000),
-    "datasketch": (datasketch, 20_000),
-}
-"""Each with as many reviews as it gets."""
+class DidNotRunError(Exception):
+    """Why a rival could not be measured."""
 
 
-def text_dedup(reviews: Path, scratch: Path, n: int = 20_000) -> float | str:
-    """Reviews a second of text-dedup's MinHash LSH with all processors, in an environment of its own, or why it did not
-    run. Its start is not counted: on a sample it would weigh too much."""
+def text_dedup(reviews: Path, n: int, params: DuplicateParams, scratch: Path) -> float:
+    """Seconds of text-dedup's MinHash LSH on the first ``n`` reviews with all processors, in an environment of its own.
+    Its start is not counted: on a sample it would weigh too much.
+
+    Raises:
+        DidNotRunError: it cannot be installed here, or fails.
+    """
     folder = scratch / "text-dedup"
     python = folder / "bin/python"
     if not python.exists():
         venv.create(folder, with_pip=True)
-    for command in (["pip"], ["text-dedup"]):  # an old pip finds no wheel of one of its needs
-        install = subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", "--upgrade", *command],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if install.returncode:
-            return f"did not install: {install.stderr.strip().splitlines()[-1]}"
+    for package in ("pip", "text-dedup"):  # an old pip finds no wheel of one of its needs
+        _run("install", python, "-m", "pip", "install", "--quiet", "--upgrade", package)
     sample = scratch / "sample.parquet"
     pq.write_table(pq.read_table(reviews, columns=["text"]).slice(0, n), sample)
     options = {
@@ -85,18 +74,20 @@ def text_dedup(reviews: Path, scratch: Path, n: int = 20_000) -> float | str:
         "output": scratch / "text-dedup-output",
         "column": "text",
         "batch_size": 10_000,
-        "threshold": _THRESHOLD,
-        "num_perm": _PERMUTATIONS,
-        "ngram": _SHINGLE,
+        "threshold": params.min_similarity,
+        "num_perm": params.permutations,
+        "ngram": params.shingle_words,
     }
-    arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
-    started = time.perf_counter()
-    run = subprocess.run([python, "-m", "text_dedup.minhash", *arguments], capture_output=True, text=True, check=False)
-    if run.returncode:
-        return f"did not run: {run.stderr.strip().splitlines()[-1]}"
-    told = re.search(r"Total\s*:\s*(?:\S+\s*){0,2}?([\d.]+)s", re.sub(r"\S+\.py:\d+", "", run.stdout + run.stderr))
-    return n / (float(told[1]) if told else time.perf_counter() - started)
+    arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+    told = _run("run", python, "-m", "text_dedup.minhash", *arguments)
+    total = re.search(r"Total\s*:\s*([\d.]+)s", re.sub(r"\S+\.py:\d+", "", told))
+    if total is None:
+        raise DidNotRunError("text-dedup did not tell its time")
+    return float(total[1])
 
 
-if __name__ == "__main__":
-    sys.exit("these are timed by python -m benchmarks.cleaning")
+def _run(what: str, *command: object) -> str:
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DidNotRunError(f"text-dedup did not {what}: {done.stderr.strip().splitlines()[-1]}")
+    return done.stdout + done.stderr

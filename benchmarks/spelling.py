@@ -21,7 +21,7 @@ included, as in life, and the corrections that the shipped settings find are put
 
 A change of an untouched word is right where ``judged_corrections.csv`` says so: a person read the word among its
 neighbours. Where it has no such line, the change is right if the public list has exactly this pair, and wrong
-otherwise; ``false_corrections_share_judged`` leaves out the changes that nobody has judged. Times are seconds of
+otherwise; ``false_corrections_share_judged`` leaves out the changes that were not judged. Times are seconds of
 processor time, one core.
 """
 
@@ -140,7 +140,7 @@ class Judge:
     listed: PublicList
 
     def verdict(self, pair: Pair) -> bool | None:
-        """Whether the change is right; None where nobody has judged it."""
+        """Whether the change is right; None where it was not judged."""
         word, result = pair
         listed = True if self.listed.corrections.get(word) == result else None
         return self.judged.get(pair, listed)
@@ -154,7 +154,7 @@ class Judge:
 
 
 def read_judged(path: Path = JUDGED) -> dict[Pair, bool]:
-    """The changes that a person has judged."""
+    """The changes that were judged by reading."""
     with path.open(encoding="utf-8", newline="") as file:
         return {(row["word"], row["correction"]): row["right"] == "1" for row in csv.DictReader(file)}
 

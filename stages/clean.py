@@ -18,18 +18,18 @@ from starsight.workers import processors
 def main(params: Params, layout: Layout) -> None:
     veto = read_veto(layout.spelling_veto)
 
-    cleaning = clean_reviews(
+    report = clean_reviews(
         layout.reviews,
         Output(layout.clean, layout.dropped),  # streams: they are saved as they are made
-        layout.cleaning,
+        layout.clean_scratch,
         params.clean,
         veto=veto,
         n_workers=processors(),
     )
 
-    write_table(cleaning.corrections_table(), layout.corrections, CORRECTIONS_SCHEMA)
-    write_json(cleaning.flat(), layout.clean_report)
-    cleaning.write_page(layout.cleaning_page)
+    write_table(report.corrections_table(), layout.corrections, CORRECTIONS_SCHEMA)
+    write_json(report.flat(), layout.clean_report)
+    report.write_page(layout.cleaning_page)
 
 
 if __name__ == "__main__":

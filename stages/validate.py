@@ -23,7 +23,7 @@ def main(params: Params, layout: Layout) -> None:
         site=layout.validation_site,
     )
 
-    write_json(report.as_json(), layout.validation_report)
+    write_json(report.flat(), layout.validation_report)
     report.enforce()
 
 

@@ -5,10 +5,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from miniature import REPOSITORY
-from pydantic import BaseModel
 
 from starsight.errors import ParamsError
-from starsight.params import Section, load_params
+from starsight.params import Params, Section, load_params
 
 PARAMS = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
 PAPERS_SIX = {"bert", "roberta", "xlnet", "gpt", "t5", "esm"}
@@ -123,6 +122,29 @@ def test_a_scale_upside_down_is_refused(tmp_path):
         load_params(file)
 
 
+@pytest.mark.parametrize("name", ["sql", "csv", "str"])
+def test_a_row_may_be_called_like_a_format(tmp_path, name):
+    content = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    columns = {"text": "text", "rating": {"column": "stars"}}
+    content["datasets"] = {
+        name: {"format": "csv", "source": "r.csv", "columns": columns, "encodin": "latin-1"},
+        "sqlite": {"format": "sql", "source": "a", "query": "b", "columns": columns, "parameters": {"int": [1]}},
+    }
+    content["models"] = {name: {"family": "bert", "checkpoint": [7], "sha256": "short"}}
+    content |= {"dataset": name, "model": name}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ParamsError) as refused:
+        load_params(tmp_path / "params.yaml")
+    places = {line.split(": ")[0].strip() for line in str(refused.value).splitlines()[1:]}
+    assert places == {
+        f"datasets.{name}.encodin",
+        "datasets.sqlite.parameters.int",
+        f"models.{name}.checkpoint",
+        f"models.{name}.checkpoint.0",
+        f"models.{name}.sha256",
+    }
+
+
 def test_a_missing_file_says_where_to_run(tmp_path):
     with pytest.raises(ParamsError, match="is missing; run from the repository's folder"):
         load_params(tmp_path / "params.yaml")
@@ -149,11 +171,18 @@ def test_whatever_the_yaml_holds_the_answer_is_settings_or_one_clear_error(tmp_p
         load_params(file)
 
 
+def groups(of):
+    for section in of.__subclasses__():
+        yield section
+        yield from groups(section)
+
+
 def test_every_setting_says_what_it_means():
-    for section in Section.__subclasses__():
+    for section in groups(Section):
         for name, field in section.model_fields.items():
-            nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-            assert field.description or nested, f"{section.__name__}.{name}"
+            # a stage's settings say it themselves, under a heading of their own
+            stage = section is Params and isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+            assert field.description or stage, f"{section.__name__}.{name}"
 
 
 def test_settings_cannot_be_changed_after_loading():

@@ -55,6 +55,18 @@ def test_a_signal_ends_a_stage_with_its_own_exit_code(capsys, stop, code):
     assert "nothing half-written was left" in capsys.readouterr().err
 
 
+def test_a_log_that_cannot_be_kept_is_one_line(capsys, tmp_path, monkeypatch):
+    (tmp_path / "scratch").write_text("a file where a folder should be")
+    with pytest.raises(SystemExit, match="1"):
+        run(lambda params, layout: pytest.fail("main was run"))
+    assert "probe: no log can be kept" in capsys.readouterr().err
+    (tmp_path / "scratch").unlink()
+    monkeypatch.setenv("STARSIGHT_LOG", "chatty")
+    with pytest.raises(SystemExit, match="1"):
+        run(lambda params, layout: pytest.fail("main was run"))
+    assert "STARSIGHT_LOG a level (INFO)" in capsys.readouterr().err
+
+
 def test_a_defect_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         run(lambda params, layout: 1 / 0)

@@ -2,10 +2,20 @@
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from starsight.errors import DataError
-from starsight.tables import read_csv, read_json, read_table, replacing, write_csv, write_json, write_table
+from starsight.tables import (
+    growing_table,
+    read_csv,
+    read_json,
+    read_table,
+    replacing,
+    write_csv,
+    write_json,
+    write_table,
+)
 
 SCHEMA = pa.schema([pa.field("word", pa.string(), nullable=False), pa.field("n", pa.int64())])
 
@@ -65,3 +75,20 @@ def test_a_broken_file_says_so(tmp_path, read, message):
     (tmp_path / "file").write_text("neither")
     with pytest.raises(DataError, match=message):
         read(tmp_path / "file")
+
+
+def test_small_pieces_make_large_row_groups_in_their_order(tmp_path):
+    path = tmp_path / "table.parquet"
+    with growing_table(path, SCHEMA) as table:
+        for n in range(250):
+            table.write(pa.table({"word": [f"w{n}"] * 90, "n": [n] * 90}, schema=SCHEMA))
+        table.write(SCHEMA.empty_table())
+    metadata = pq.read_metadata(path)
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [10_080, 10_080, 2_340]
+    assert read_table(path)["n"].is_monotonic_increasing
+
+
+def test_a_growing_table_that_fails_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), growing_table(tmp_path / "table.parquet", SCHEMA):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []

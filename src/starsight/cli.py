@@ -127,6 +127,10 @@ def one_line_errors() -> Iterator[None]:
             raise
         typer.echo(f"starsight: {error}", err=True)
         raise typer.Exit(1) from None
+    except OSError as error:
+        place = f" at {error.filename}" if error.filename else ""
+        typer.echo(f"starsight: {error.strerror or error}{place}; mend it and run again.", err=True)
+        raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

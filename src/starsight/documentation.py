@@ -118,13 +118,19 @@ def _section_of(field: FieldInfo) -> type[BaseModel] | None:
 
 def _section(title: str, section: type[BaseModel], *, skip_sections: bool = False) -> list[str]:
     lines = [f"## {title}", "", inspect.getdoc(section) or "", "", "| setting | meaning |", "|---|---|"]
-    for name, field in section.model_fields.items():
+    for name, field in _own_first(section):
         inner = _section_of(field)
         if inner is None or inner in _OWN_SECTION:
             lines.append(_row(field.alias or name, field.description))
         elif not skip_sections:
             lines += [_row(f"{name}.{key}", value.description) for key, value in inner.model_fields.items()]
     return [*lines, ""]
+
+
+def _own_first(section: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """The settings of a group: its own, then those that it shares with ever more other groups."""
+    names = dict.fromkeys(name for kind in section.__mro__ for name in inspect.get_annotations(kind))
+    return ((name, section.model_fields[name]) for name in names if name in section.model_fields)
 
 
 def _row(name: str, description: str | None) -> str:

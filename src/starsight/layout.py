@@ -194,9 +194,9 @@ class Layout:
         return self.scratch / "checkpoints"
 
     @property
-    def cleaning(self) -> Path:
-        """Texts and signatures of a cleaning under way; a folder a process, so that two never meet."""
-        return self.scratch / f"clean/{os.getpid()}"
+    def clean_scratch(self) -> Path:
+        """Texts and signatures of a cleaning under way, a folder a process."""
+        return self.scratch / "clean"
 
     def training(self, key: str) -> Path:
         """State of a training under way."""

@@ -1,11 +1,15 @@
 """Column names, split names and the schema of a review: one name for each thing, everywhere."""
 
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import ArrayLike, NDArray
 
 MIN_STARS = 1.0
 MAX_STARS = 5.0
+WHOLE_STARS: Final = (1, 2, 3, 4, 5)
+"""The five that reviews are counted by."""
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -74,3 +78,8 @@ CORRECTIONS_SCHEMA = pa.schema(
     ]
 )
 """Spelling corrections, in lower case; ``n`` is how often the word stands in the reviews."""
+
+
+def whole_stars(stars: ArrayLike) -> NDArray[np.int64]:
+    """Stars rounded to ``WHOLE_STARS``, half stars up; none may be NaN."""
+    return np.floor(np.asarray(stars, dtype=np.float64) + 0.5).astype(np.int64)

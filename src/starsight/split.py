@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from starsight.params import SplitParams
 from starsight.records import SPLITS
 
+SPLIT_CODES: Final = {split: np.int8(code) for code, split in enumerate(SPLITS)}
 GROUP_COLUMNS: Final = {"reviewer": "user_id", "product": "product_id", "review": "review_id"}
 
 
@@ -27,7 +28,7 @@ def splits_by_hash(reviews: pd.DataFrame, params: SplitParams) -> NDArray[np.int
         params: what stays together, and the shares; ``by`` is not ``time``.
 
     Returns:
-        Places in ``SPLITS``.
+        Values of ``SPLIT_CODES``, ``(reviews,)``.
     """
     keys = reviews[GROUP_COLUMNS[params.by]].fillna(reviews["review_id"])
     return _at(_hash_to_unit(keys, purpose=b"split"), params)
@@ -39,13 +40,13 @@ def splits_by_age(
     """The split of each review, the newest for test and those before them for validation; undated ones train.
 
     Args:
-        seconds: when it was written.
+        seconds: when it was written, since 1970; ``(reviews,)``, as the other two.
         ties: puts reviews of the same second into a stable order.
         dated: whether ``seconds`` is known.
         params: the shares of the dated reviews.
 
     Returns:
-        Places in ``SPLITS``.
+        Values of ``SPLIT_CODES``, ``(reviews,)``.
     """
     rows = np.flatnonzero(dated)
     newest_first = rows[np.lexsort((ties[rows], seconds[rows]))[::-1]]
@@ -56,9 +57,8 @@ def splits_by_age(
 
 def _at(position: NDArray[np.float64], params: SplitParams) -> NDArray[np.int8]:
     # test comes first: changing validation_share leaves the test reviews as they were
-    splits = [position < params.test_share, position < params.test_share + params.validation_share]
-    places = [SPLITS.index("test"), SPLITS.index("validation")]
-    return np.select(splits, places, default=SPLITS.index("train")).astype(np.int8)
+    new = [position < params.test_share, position < params.test_share + params.validation_share]
+    return np.select(new, [SPLIT_CODES["test"], SPLIT_CODES["validation"]], default=SPLIT_CODES["train"])
 
 
 def take(reviews: pd.DataFrame, n: int) -> pd.DataFrame:

@@ -34,7 +34,10 @@ def run(main: Main) -> None:
     name = Path(sys.argv[0]).stem
     if not layout.params.exists():  # before any folder is made: this is not the repository
         _stop(f"{name}: no params.yaml in {layout.root}; run from the repository's folder.", 1)
-    _set_up_logging(layout.log(name))
+    try:
+        _set_up_logging(layout.log(name))
+    except (OSError, ValueError) as error:  # a folder that cannot be written to, or no level of logging
+        _stop(f"{name}: no log can be kept ({error}); make scratch/ writable, and STARSIGHT_LOG a level (INFO).", 1)
     signal.signal(signal.SIGTERM, _raise_terminated)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.perf_counter()

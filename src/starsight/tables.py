@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 import psutil
@@ -15,6 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from starsight.errors import DataError
+
+ROW_GROUP_ROWS: Final = 10_000
+"""Rows that make a row group; one more piece may still come on top."""
+_ROW_GROUP_BYTES: Final = 32_000_000
 
 
 @contextmanager
@@ -33,16 +37,31 @@ def replacing(path: Path) -> Iterator[Path]:
         _remove(old)
 
 
+@contextmanager
+def own_folder(path: Path) -> Iterator[Path]:
+    """An empty folder of this process below ``path``, gone afterwards; those of processes that were killed go too."""
+    for other in path.glob("*"):
+        if _is_left_over(other.name):
+            _remove(other)
+    own = path / str(os.getpid())
+    own.mkdir(parents=True)
+    try:
+        yield own
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
 def _sweep(path: Path) -> None:
     """Remove what processes that were killed have left beside ``path``."""
     for leftover in path.parent.glob(f".{path.name}.*"):
         pid, _, what = leftover.name.removeprefix(f".{path.name}.").partition(".")
-        if (
-            what in ("partial", "old")
-            and pid.isdigit()
-            and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid)))
-        ):
+        if what in ("partial", "old") and _is_left_over(pid):
             _remove(leftover)
+
+
+def _is_left_over(pid: str) -> bool:
+    """Whether what carries the id of a process is nobody's any more."""
+    return pid.isdigit() and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid)))
 
 
 def _remove(path: Path) -> None:
@@ -86,6 +105,36 @@ def write_table(table: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
         pq.write_table(pa.Table.from_pandas(table, schema=schema, preserve_index=False), partial, compression="zstd")
 
 
+class TableWriter:
+    """A Parquet file that grows piece by piece, whatever their size, in row groups of some ten thousand rows."""
+
+    def __init__(self, file: pq.ParquetWriter) -> None:
+        self._file = file
+        self._waiting: list[pa.Table] = []
+
+    def write(self, piece: pa.Table) -> None:
+        """Add rows behind those that are there."""
+        self._waiting.append(piece)
+        n_rows, n_bytes = (sum(getattr(each, what) for each in self._waiting) for what in ("num_rows", "nbytes"))
+        if n_rows >= ROW_GROUP_ROWS or n_bytes >= _ROW_GROUP_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is waiting."""
+        if any(piece.num_rows for piece in self._waiting):
+            self._file.write_table(pa.concat_tables(self._waiting).combine_chunks())
+        self._waiting = []
+
+
+@contextmanager
+def growing_table(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
+    """Write a table piece by piece; it carries its name only when the block succeeds."""
+    with replacing(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as file:
+        writer = TableWriter(file)
+        yield writer
+        writer.flush()
+
+
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """Read a Parquet file.
 
@@ -98,6 +147,30 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         raise DataError(f"{path} is missing; run the stage that writes it (dvc repro).") from None
     except pa.ArrowInvalid as error:
         raise DataError(f"{path} is not a readable Parquet file ({error}); delete it and run dvc repro.") from None
+
+
+def check_columns(path: Path, schema: pa.Schema) -> None:
+    """Refuse a Parquet file that lacks columns of ``schema``, or has them with other types.
+
+    Raises:
+        DataError: also where the file is missing or not Parquet.
+    """
+    try:
+        found = pq.read_schema(path)
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; run the stage that writes it (dvc repro).") from None
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{path} is not a readable Parquet file ({error}); delete it and run dvc repro.") from None
+    wrong = [each.name for each in schema if each.name not in found.names or not _holds(found.field(each.name), each)]
+    if wrong:
+        raise DataError(
+            f"{path} has no column {', '.join(wrong)} of the right type; run dvc repro, which writes it anew."
+        )
+
+
+def _holds(found: pa.Field, wanted: pa.Field) -> bool:
+    # Parquet knows no seconds: a time may come back in a finer unit
+    return bool(found.type == wanted.type or (pa.types.is_timestamp(found.type) and pa.types.is_timestamp(wanted.type)))
 
 
 def read_csv(path: Path) -> pd.DataFrame:

@@ -14,6 +14,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Final, Self, TypeVar
 
+from joblib import cpu_count
+
 from starsight.errors import ParamsError, StarsightError
 from starsight.memory import note_worker_memory, resident_peak_mib
 
@@ -25,14 +27,14 @@ _AHEAD: Final = 2
 
 
 def processors() -> int:
-    """Processes to work in: ``STARSIGHT_WORKERS`` if set, else the processors that this process may use.
+    """Processes to work in: ``STARSIGHT_WORKERS`` if set, else one a processor that this process may use.
 
     Raises:
         ParamsError: ``STARSIGHT_WORKERS`` is no whole number from 1.
     """
     asked = os.environ.get("STARSIGHT_WORKERS")
     if asked is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return int(cpu_count())  # it knows of a container's share, too
     if not asked.isdecimal() or int(asked) < 1:
         raise ParamsError(f"STARSIGHT_WORKERS is {asked!r}; set it to a whole number from 1, or unset it.")
     return int(asked)

@@ -6,18 +6,18 @@ from hypothesis import strategies as st
 
 from starsight.clean.duplicates import (
     DROP_REASONS,
-    OWN_WORDS,
+    MIN_OWN_LETTERS,
     UNDATED,
     Index,
     choose,
     compared,
-    disagreeing,
+    disputed,
     exact_copies,
     hash64,
     join_clusters,
-    letters,
     repeated,
 )
+from starsight.clean.words import letters
 
 LONG = "I wore this to a spring wedding in the hills and danced in it until the band went home at three."
 
@@ -34,10 +34,15 @@ def index(*rows):
     )
 
 
+def copies_of(*rows):
+    """For each review its first exact copy."""
+    return exact_copies(index(*rows).key, index(*rows).empty)
+
+
 def verdicts(*rows, near=()):
     """For each review why it is dropped (None where it is kept), and the id of the one that stands for it."""
     ids = [review_id for review_id, *_ in rows]
-    exact = exact_copies(index(*rows))
+    exact = copies_of(*rows)
     cluster = join_clusters(exact, np.array(near, dtype=np.int64).reshape(-1, 2))
     verdict = choose(index(*rows), cluster, exact, lambda wanted: [ids[row] for row in wanted])
     reasons = [DROP_REASONS[place] if place >= 0 else None for place in verdict.reason]
@@ -62,7 +67,7 @@ def test_vowel_signs_of_other_scripts_are_letters():
 
 
 def test_a_long_text_is_compared_without_its_summary():
-    assert len(letters(LONG)) >= OWN_WORDS
+    assert len(letters(LONG)) >= MIN_OWN_LETTERS
     assert compared(LONG, f"Lovely\n{LONG}") == LONG
 
 
@@ -106,7 +111,7 @@ def test_near_copies_of_near_copies_are_in_one_cluster():
     st.lists(st.integers(0, 3), min_size=12, max_size=12),
 )
 def test_clusters_are_the_connected_groups(pairs, said):
-    exact = exact_copies(index(*((str(row), 1, 5, f"said {key}") for row, key in enumerate(said))))
+    exact = copies_of(*((str(row), 1, 5, f"said {key}") for row, key in enumerate(said)))
     cluster = join_clusters(exact, np.array(pairs, dtype=np.int64).reshape(-1, 2))
     expected = list(range(12))  # union-find by repetition: everybody takes the smallest label of whom they touch
     edges = [*pairs, *enumerate(exact)]
@@ -131,7 +136,7 @@ def test_an_empty_review_is_no_copy_of_another_empty_one():
 
 def test_clusters_that_disagree_about_stars_are_told():
     rows = ("a", 1, 5, "x"), ("b", 2, 1, "x"), ("c", 3, 1, "x"), ("d", 1, 2, "y"), ("e", 1, 2, "y")
-    assert disagreeing(index(*rows), exact_copies(index(*rows))).tolist() == [True] * 3 + [False] * 2
+    assert disputed(index(*rows), copies_of(*rows)).tolist() == [True] * 3 + [False] * 2
 
 
 def test_no_reviews_have_no_copies():

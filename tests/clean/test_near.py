@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starsight.clean.corrections import WORD, split_words
 from starsight.clean.near import MIN_RECALL, NO_BAND, BandShape, band_hashes, candidate_pairs, jaccard
+from starsight.clean.words import WORD, split_words
 from starsight.params import DuplicateParams
 
-PARAMS = DuplicateParams(threshold=0.7, shingle=3, permutations=64)
+PARAMS = DuplicateParams(min_similarity=0.7, shingle_words=3, permutations=64)
 WORDS = [f"word{i}" for i in range(400)]
 
 
@@ -33,7 +33,7 @@ def test_texts_shorter_than_a_shingle_are_compared_by_what_words_they_have():
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.8, 0.95])
 @pytest.mark.parametrize("permutations", [16, 64, 128])
 def test_bands_find_enough_of_the_pairs_at_the_threshold_where_any_shape_does(threshold, permutations):
-    shape = BandShape.of(DuplicateParams(threshold=threshold, shingle=3, permutations=permutations))
+    shape = BandShape.of(DuplicateParams(min_similarity=threshold, shingle_words=3, permutations=permutations))
     assert shape.n_bands * shape.rows <= permutations
     assert 1 - (1 - threshold**shape.rows) ** shape.n_bands >= MIN_RECALL
 
@@ -44,6 +44,21 @@ def test_one_changed_word_in_sixty_is_found_and_other_texts_are_not():
     bands = band_hashes([*texts, *copies], PARAMS)
     found = {tuple(pair) for band in bands.T for pair in candidate_pairs(band, np.arange(300)).tolist()}
     assert found == {(row, 200 + row) for row in range(100)}
+
+
+def test_most_pairs_just_above_the_threshold_are_found():
+    generator = random.Random(3)
+    pairs = []
+    while len(pairs) < 300:
+        words = generator.choices(WORDS, k=60)
+        changed = list(words)
+        for place in generator.sample(range(60), generator.randrange(2, 6)):
+            changed[place] = "other"
+        one, other = " ".join(words), " ".join(changed)
+        if 0.70 <= jaccard(one, other, 3) <= 0.75:
+            pairs.append((one, other))
+    first, second = (band_hashes(list(texts), PARAMS) for texts in zip(*pairs, strict=True))
+    assert (first == second).any(axis=1).mean() > MIN_RECALL
 
 
 def test_bands_of_a_text_depend_on_nothing_else():

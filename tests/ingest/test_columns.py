@@ -110,6 +110,13 @@ def test_times_are_read_as_utc_and_unreadable_ones_are_counted(layout, table, pa
     assert times[1:].isna().all()
 
 
+@pytest.mark.parametrize("found", ["-2020-01-01", "0000-01-01", "99999-01-01"])
+def test_a_year_that_no_calendar_has_is_an_unreadable_time(layout, table, found):
+    dataset = table(f"text,stars,when\nfine,4,{found}\n", columns={"time": TimeColumn(column="when")})
+    assert ingest(dataset, layout, limits()).times_unreadable == 1
+    assert read_table(layout.reviews)["time"].isna().all()
+
+
 def test_a_pattern_that_does_not_exist_is_refused(layout, table):
     dataset = table("text,stars,when\nfine,4,x\n", columns={"time": TimeColumn(column="when", format="%Q")})
     with pytest.raises(DataError, match="time format '%Q' is no strptime pattern"):

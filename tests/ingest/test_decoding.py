@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from starsight.errors import DataError
-from starsight.ingest.decoding import decode
+from starsight.ingest.decoding import BYTE_ORDER_MARKS, decode, text_of
 from starsight.ingest.raw import Reading
 
 REFUSED = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf_7"} | {
     "base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec", "mbcs",
 }  # fmt: skip
 ACCEPTED = sorted(set(encodings.aliases.aliases.values()) - REFUSED | {"utf_8_sig", "utf-8"})
+MARKS = tuple(mark for mark, _ in BYTE_ORDER_MARKS)
 
 
 def decoded(content: bytes, encoding: str = "utf-8", newline: str = "") -> tuple[str, int]:
@@ -114,3 +115,20 @@ def test_no_letter_beside_the_damage_is_lost(content):
 @given(text=st.text())
 def test_utf8_is_read_as_it_is(text):
     assert decoded(codecs.BOM_UTF8 + text.encode()) == (text, 0)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_bytes_of_a_typed_source_are_read_as_those_of_a_file(kind):
+    reading = Reading()
+    assert text_of(kind("café".encode()), reading) == "café"
+    assert (text_of(None, reading), text_of(4.5, reading), text_of(kind(b""), reading)) == ("", "4.5", "")
+    assert reading.undecodable == 0
+    assert text_of(kind(b"caf\xe9 cr\x8fme"), reading) == "café cr\x8fme"
+    assert reading.undecodable == 2
+
+
+@given(st.binary(max_size=60).filter(lambda content: not content.startswith(MARKS)))
+def test_bytes_of_a_typed_source_and_of_a_file_are_the_same_text(content):
+    of_value, of_file = Reading(), Reading()
+    assert text_of(content, of_value) == decode(io.BytesIO(content), "utf-8", of_file, newline="").read()
+    assert of_value == of_file

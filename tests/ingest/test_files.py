@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import logging
+import os
 import threading
 import zipfile
 from functools import partial
@@ -15,7 +16,7 @@ from wheels import make_wheel
 from starsight.errors import DataError
 from starsight.fetch.download import file_sha256
 from starsight.ingest import unpacking
-from starsight.ingest.files import open_files
+from starsight.ingest.files import files_below, formats_of, open_files
 from starsight.layout import Layout
 from starsight.params import Columns, FileDataset, IngestParams, RatingColumn
 
@@ -128,6 +129,33 @@ def test_a_folder_without_such_files_says_what_was_looked_for(layout, tmp_path):
         match=r"data/raw holds no file of format jsonl: .* end in \.jsonl, \.ndjson, \.json, also with \.gz, ",
     ):
         files(layout, "data/raw", "jsonl")
+
+
+def test_names_are_counted_by_the_formats_that_read_them():
+    counts = formats_of(["a.CSV", "b.csv.gz", "c.json", "d.txt.zip", "notes.md", "csv"])
+    assert {name: n for name, n in counts.items() if n} == {
+        **{"csv": 2, "kaggle": 2, "jsonl": 1, "amazon": 1, "yelp": 1, "snap": 1}
+    }
+
+
+def test_a_folder_that_cannot_be_read_is_told_in_one_line(layout, tmp_path, monkeypatch):
+    put(tmp_path / "reviews/.git/a.csv")
+    locked = put(tmp_path / "reviews/locked/a.csv").parent
+    put(tmp_path / "reviews/b.csv")
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith((".git", "locked")):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(
+        DataError, match=rf"^{locked} cannot be read \(Permission denied\); correct its permissions, or"
+    ):
+        files(layout, "reviews")
+    locked.rename(tmp_path / "elsewhere")
+    assert files_below(tmp_path / "reviews") == [tmp_path / "reviews/b.csv"]
 
 
 def test_a_glob_is_read_in_the_order_of_its_names(layout, tmp_path):

@@ -6,6 +6,8 @@ import lzma
 import zipfile
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -81,7 +83,7 @@ def test_a_table_is_known_whatever_its_format_packing_and_name(guess, kind, pack
 @pytest.mark.parametrize("delimiter", [",", ";", "|"])
 def test_the_delimiter_is_the_one_that_cuts_every_line_alike(guess, delimiter):
     guessed = guess(make_reviews(30).assign(text="Good, cheap; so | so, fine").to_csv(index=False, sep=delimiter))
-    assert guessed.dataset.separator == delimiter
+    assert guessed.dataset.used_delimiter == delimiter
     assert guessed.dataset.columns == COLUMNS
 
 
@@ -255,6 +257,34 @@ def test_the_first_file_of_a_folder_decides_and_others_are_named(guess, layout):
     assert guess_dataset("reviews/*/*.csv", layout, LIMITS).dataset.source == "reviews/*/*.csv"
 
 
+def test_hidden_files_and_folders_decide_nothing(guess, layout):
+    guess(FORMATS["jsonl"](make_reviews(10)), "reviews/r.jsonl")
+    for name in ("._r.csv", "._s.csv", ".git/t.csv"):
+        (layout.root / "reviews" / name).parent.mkdir(exist_ok=True)
+        (layout.root / "reviews" / name).write_bytes(b"\0")
+    guessed = guess_dataset("reviews", layout, LIMITS)
+    assert (guessed.dataset.format, guessed.unsure) == ("jsonl", ())
+
+
+@pytest.mark.parametrize(("name", "kind"), [("r.json.gz", "jsonl"), ("r.tab", "tsv"), ("R.PQ", "parquet")])
+def test_a_folder_is_opened_by_the_names_of_its_files(guess, layout, name, kind):
+    guess(FORMATS[kind](make_reviews(10)), f"reviews/{name}")
+    assert guess_dataset("reviews", layout, LIMITS).dataset.format == kind
+
+
+def test_a_folder_at_home_is_opened_by_the_names_of_its_files(guess, layout, monkeypatch):
+    guess(FORMATS["jsonl"](make_reviews(10)), "reviews/r.jsonl")
+    monkeypatch.setenv("HOME", str(layout.root))
+    assert guess_dataset("~/reviews", layout, LIMITS).dataset.format == "jsonl"
+
+
+def test_a_parquet_table_is_guessed_from_what_ingest_would_read(guess):
+    table = pa.table({"text": pa.array([b"caf\xe9, so good"] * 9).view(pa.string()), "stars": [1, 3, 5] * 3})
+    content = io.BytesIO()
+    pq.write_table(table, content)
+    assert guess(content.getvalue(), "r.parquet").dataset.columns.text == "text"
+
+
 WRONG = {
     "nothing": (b"", "is empty"),
     "blanks": (b" \n\n", "is empty"),
@@ -298,7 +328,7 @@ def test_names_in_messages_obey_no_terminal(guess):
 
 
 TABLES = st.builds(
-    lambda rows, separator: "\n".join(separator.join(row) for row in rows).encode(),
+    lambda rows, delimiter: "\n".join(delimiter.join(row) for row in rows).encode(),
     st.lists(st.lists(st.text(max_size=12), min_size=1, max_size=5), min_size=1, max_size=8),
     st.sampled_from(",;\t|"),
 )

@@ -18,7 +18,7 @@ from datasets import ClassLabel, Dataset, Features, Image, Value
 from starsight.errors import DataError
 from starsight.ingest.hub import read_hub
 from starsight.ingest.outcome import ingest
-from starsight.ingest.raw import RawRecord
+from starsight.ingest.raw import RawRecord, Reading
 from starsight.layout import Layout
 from starsight.params import Columns, HubDataset, IngestParams, RatingColumn
 from starsight.tables import read_table
@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def records(layout: Layout, **settings: Any) -> list[RawRecord]:
-    return list(read_hub(hub_dataset(**settings), layout))
+    return list(read_hub(hub_dataset(**settings), layout, Reading()))
 
 
 def refusal(layout: Layout, **settings: Any) -> str:
@@ -102,10 +102,18 @@ def test_classes_are_their_numbers_and_pictures_stay_closed(layout, folder):
     assert read_table(layout.reviews)["stars"].to_list() == [1.0, 5.0]
 
 
+@pytest.mark.parametrize("type_", [pa.string(), pa.binary()])
+def test_bytes_that_are_no_utf_8_are_read_and_counted(layout, folder, type_):
+    text = pa.array([b"caf\xe9", "crème".encode()]).view(type_)
+    pq.write_table(pa.table({"text": text, "stars": [4, 5]}), folder / "train.parquet")
+    assert ingest(hub_dataset(), layout, LIMITS).undecodable == 1
+    assert read_table(layout.reviews)["text"].to_list() == ["café", "crème"]
+
+
 def test_records_are_made_a_thousand_at_a_time(layout, folder):
     table = pa.table({"text": ["fine"] * 2_500, "stars": [4.5] * 2_500})
     pq.write_table(table, folder / "train.parquet", row_group_size=100)
-    read = read_hub(hub_dataset(), layout)
+    read = read_hub(hub_dataset(), layout, Reading())
     assert next(read) == RawRecord({"text": "fine", "stars": "4.5"})
     assert sum(1 for _ in read) == 2_499
 
@@ -166,10 +174,11 @@ import sys
 from pathlib import Path
 from starsight.errors import DataError
 from starsight.ingest.hub import read_hub
+from starsight.ingest.raw import Reading
 from starsight.layout import Layout
 from starsight.params import HubDataset
 try:
-    for record in read_hub(HubDataset.model_validate_json(sys.argv[1]), Layout(Path.cwd(), Path.cwd())):
+    for record in read_hub(HubDataset.model_validate_json(sys.argv[1]), Layout(Path.cwd(), Path.cwd()), Reading()):
         print(record.fields)
 except DataError as error:
     print(error)

@@ -26,10 +26,10 @@ from starsight.tables import read_json, read_table
 COLUMNS = {"text": "text", "rating": {"column": "stars"}}
 
 
-def delimited(separator: str) -> Callable[[list[str]], bytes]:
+def delimited(delimiter: str) -> Callable[[list[str]], bytes]:
     def write(texts: list[str]) -> bytes:
         content = io.StringIO()
-        csv.writer(content, delimiter=separator).writerows([("text", "stars"), *((text, 4) for text in texts)])
+        csv.writer(content, delimiter=delimiter).writerows([("text", "stars"), *((text, 4) for text in texts)])
         return content.getvalue().encode("utf-8", "replace")
 
     return write

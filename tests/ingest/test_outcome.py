@@ -3,7 +3,7 @@ from miniature import limits
 
 from starsight.errors import DataError
 from starsight.ingest import raw as raw_records
-from starsight.ingest.outcome import checked_batches, ingest
+from starsight.ingest.outcome import Tally, checked_batches, ingest
 from starsight.ingest.raw import Reading
 from starsight.tables import read_json, read_table
 
@@ -67,3 +67,27 @@ def test_long_records_make_short_batches(layout, table, monkeypatch):
     assert [
         batch.n_records for batch in checked_batches(table(f"text,stars\n{rows}"), layout, limits(), Reading())
     ] == [2, 2, 2]
+
+
+@pytest.mark.parametrize(("n_records", "sizes"), [(None, [3, 3]), (2, [2]), (3, [3]), (4, [3, 1]), (7, [3, 3])])
+def test_only_the_first_records_are_read_over_all_files(layout, table, n_records, sizes):
+    for name in ("a", "b"):
+        dataset = table("text,stars\nfine,4\ngood,5\n,5\n", f"data/raw/parts/{name}.csv")
+    dataset, reading = dataset.model_copy(update={"source": "data/raw/parts"}), Reading()
+    checked = list(checked_batches(dataset, layout, limits(), reading, n_records))
+    assert [batch.n_records for batch in checked] == sizes
+    assert reading.files == len(sizes)
+
+
+def test_a_tally_of_all_batches_is_the_report(layout, table):
+    dataset, reading, tally = table("text,stars\nfine,4.5\nbad,1\n,5\nodd,9\n"), Reading(), Tally()
+    for batch in checked_batches(dataset, layout, limits(), reading):
+        tally.add(batch)
+    report = tally.report(reading)
+    assert report == ingest(dataset, layout, limits(0.5))
+    assert report.stars == {1: 1, 2: 0, 3: 0, 4: 0, 5: 1}
+    assert report.refusal(limits(0.5), "of the records were", "Mend it.") is None
+    assert report.refusal(limits(0.4), "of the records were", "Mend it.") == (
+        "50.0% of the records were rejected, more than ingest.max_rejected_share allows (40.0%); most often: "
+        "no_text (1). Mend it."
+    )

@@ -3,6 +3,7 @@ import pytest
 
 from stages.clean import main
 from starsight.clean.text import clean_text
+from starsight.errors import DataError
 from starsight.layout import Layout
 from starsight.params import load_params
 from starsight.records import CLEAN_SCHEMA, CORRECTIONS_SCHEMA, DROPPED_SCHEMA, REVIEW_SCHEMA
@@ -69,7 +70,7 @@ def test_every_review_is_kept_or_dropped_for_a_reason(layout: Layout) -> None:
             "dropped_empty": 1,
             "dropped_same_id": 0,
             "dropped_exact": 2,
-            "conflicting_clusters": 2,
+            "disputed_clusters": 2,
             "changed_by_encoding": 0,
             "changed_by_entities": 120,
             "changed_by_markup": 121,
@@ -101,3 +102,22 @@ def test_no_reviews_make_empty_tables(layout: Layout) -> None:
     main(load_params(layout.params), layout)
     assert len(read_table(layout.clean)) == 0
     assert read_json(layout.clean_report)["reviews"] == 0
+
+
+@pytest.mark.parametrize("damage", ["another schema", "no table", "missing"])
+def test_an_ingested_table_that_cannot_be_used_is_told_in_one_line(layout: Layout, damage: str) -> None:
+    if damage == "another schema":
+        read_table(layout.reviews).drop(columns="verified").to_parquet(layout.reviews)
+    elif damage == "no table":
+        layout.reviews.write_bytes(b"PAR1")
+    else:
+        layout.reviews.unlink()
+    with pytest.raises(DataError, match="dvc repro"):
+        main(load_params(layout.params), layout)
+
+
+def test_what_a_killed_cleaning_has_left_goes(layout: Layout) -> None:
+    leftover = layout.clean_scratch / "999999999"
+    leftover.mkdir(parents=True)
+    main(load_params(layout.params), layout)
+    assert list(layout.clean_scratch.iterdir()) == []

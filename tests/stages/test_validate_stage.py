@@ -54,7 +54,7 @@ def test_the_terminal_shows_the_warnings_and_then_the_broken_promises_alone(layo
     write_table(table[table["split"] != "test"], layout.clean, CLEAN_SCHEMA)
     params = yaml.safe_load(layout.params.read_text())
     params["datasets"]["tiny"]["rating_mix"] = [0.0, 0.0, 0.0, 0.0, 1.0]
-    params["validate"]["max_mix_distance"] = 0.7
+    params["validate"]["warn_mix_distance"] = 0.7
     layout.params.write_text(yaml.safe_dump(params))
     stage = subprocess.run(
         [sys.executable, "-m", "stages.validate"],

@@ -31,11 +31,11 @@ PARAMS = ValidateParams(
     max_dropped_share=0.5,
     max_characters=100,
     warn_rejected_share=0.01,
-    max_mix_distance=0.1,
+    warn_mix_distance=0.1,
     long_characters=50,
     warn_long_share=0.05,
     warn_unnamed_share=0.2,
-    earliest_year=1995,
+    warn_before_year=1995,
 )
 SPLITS = ["train"] * 20 + ["validation"] * 10 + ["test"] * 10
 FOUR_AND_FIVE = [0.0, 0.0, 0.0, 0.5, 0.5]
@@ -169,7 +169,7 @@ HARD: dict[str, tuple[Change, dict[str, Any], str]] = {
     ),
     "stars_vary": (
         lambda reviews: reviews.assign(stars=reviews["stars"].where(reviews["split"] != "train", 4.0)),
-        {"params": {"max_mix_distance": 1.0}},
+        {"params": {"warn_mix_distance": 1.0}},
         "at least 2 different stars; found 1. ",
     ),
     "few_dropped": (same, {"n_dropped": 70}, "at most 50.0% .*; found 0.7. "),
@@ -215,7 +215,7 @@ def test_good_reviews_keep_every_promise(tmp_path: Path, split_by: str, caplog: 
     report = check(clean_reviews(), tmp_path, split_by=split_by)
     report.enforce()
     assert (report.broken, report.warnings, own_lines(caplog)) == ([], [], [])
-    assert report.as_json()["passed"] is True
+    assert report.flat()["passed"] is True
 
 
 @pytest.mark.parametrize("name", HARD)
@@ -223,7 +223,7 @@ def test_good_reviews_keep_every_promise(tmp_path: Path, split_by: str, caplog: 
 def test_a_broken_hard_promise_stops_and_names_what_breaks_it(tmp_path: Path, name: str) -> None:
     report = break_one(HARD[name], tmp_path)
     assert [broken.promise.name for broken in [*report.broken, *report.warnings]] == [name]
-    assert report.as_json()[name] is report.as_json()["passed"] is False
+    assert report.flat()[name] is report.flat()["passed"] is False
     with pytest.raises(DataError, match=f"break 1 promise; .*\n  {name}: .*{HARD[name][2]}"):
         report.enforce()
 
@@ -235,7 +235,7 @@ def test_a_broken_soft_promise_warns_in_one_line_and_goes_on(
 ) -> None:
     report = break_one(SOFT[name], tmp_path)
     assert [broken.promise.name for broken in [*report.broken, *report.warnings]] == [name]
-    assert report.as_json().items() >= {name: False, "passed": True, "broken": 0, "warnings": 1}.items()
+    assert report.flat().items() >= {name: False, "passed": True, "broken": 0, "warnings": 1}.items()
     with caplog.at_level(logging.WARNING, "starsight"):
         report.enforce()
     (line,) = own_lines(caplog)
@@ -313,7 +313,7 @@ def test_a_missing_column_is_named_and_the_rest_still_checked(tmp_path: Path, co
     assert "stars_in_range" in broken or column == "stars"
     assert column not in REQUIRED or f"{column}_present" in broken
     assert not any("cannot be checked" in found for found in broken.values())
-    json.dumps(report.as_json(), allow_nan=False)
+    json.dumps(report.flat(), allow_nan=False)
 
 
 @pytest.mark.usefixtures("no_site")
@@ -347,12 +347,12 @@ def test_copies_may_agree_with_a_test_review_and_disagree_with_a_training_review
 
 @pytest.mark.usefixtures("no_site")
 def test_an_unknown_rating_mix_promises_nothing(tmp_path: Path) -> None:
-    known, unknown = (check(clean_reviews(), tmp_path, rating_mix=each).as_json() for each in (FOUR_AND_FIVE, None))
+    known, unknown = (check(clean_reviews(), tmp_path, rating_mix=each).flat() for each in (FOUR_AND_FIVE, None))
     assert set(known) - set(unknown) == {"rating_mix_as_known", "rating_mix_distance"}
 
 
 def test_the_verdict_is_flat_and_the_same_again(tmp_path: Path) -> None:
-    first, second = (check(clean_reviews(), tmp_path).as_json() for _ in range(2))
+    first, second = (check(clean_reviews(), tmp_path).flat() for _ in range(2))
     assert json.dumps(first) == json.dumps(second)
     assert list(first)[:4] == ["passed", "promises", "broken", "warnings"]
     names = list(first)[4 : 4 + int(first["promises"])]
@@ -375,7 +375,7 @@ def test_the_verdict_is_flat_and_the_same_again(tmp_path: Path) -> None:
 def test_an_empty_table_is_reported_not_a_crash(tmp_path: Path) -> None:
     report = check(clean_reviews()[:0], tmp_path)
     assert {"enough_reviews", "enough_reviews_a_split"} <= {broken.promise.name for broken in report.broken}
-    json.dumps(report.as_json(), allow_nan=False)
+    json.dumps(report.flat(), allow_nan=False)
 
 
 @pytest.mark.parametrize("missing", ["clean", "dropped", "clean_report", "ingest_report"])

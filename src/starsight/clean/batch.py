@@ -1,11 +1,13 @@
-"""What is done with a batch of reviews by itself, in whatever process: first ``prepare``, then ``finish``.
+"""What is done with a batch of reviews by itself, in whatever process: ``prepare``, then ``correct``, then ``finish``.
 
-A batch is a few row groups of the ingested table. Between the two its repaired texts lie in the scratch folder.
+A batch is a row group of the ingested table, some ten thousand reviews. In between its texts lie in the scratch
+folder.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +18,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from starsight.clean.corrections import correct_spelling
-from starsight.clean.duplicates import DROP_REASONS, UNDATED, Index, compared, hash64, letters
+from starsight.clean.duplicates import DROP_REASONS, KEPT, UNDATED, Index, Rows, compared, hash64
 from starsight.clean.examples import Example, first_changes
 from starsight.clean.near import Bands, band_hashes
 from starsight.clean.spelling import WordCounts, count_words
-from starsight.clean.text import Normalised, join_summary, normalise
+from starsight.clean.text import join_summary, normalise
+from starsight.clean.words import letters
 from starsight.params import CleanParams
 from starsight.records import CLEAN_SCHEMA, DROPPED_SCHEMA, SPLITS
 from starsight.split import splits_by_hash
 
-PART_SCHEMA = pa.schema([pa.field("text", pa.string()), pa.field("joined", pa.string())])
-"""Repaired texts, not yet spelt: the review alone, and with its summary."""
+_PART_SCHEMA = pa.schema([pa.field("text", pa.string()), pa.field("joined", pa.string())])
+"""Repaired texts: the review alone, and with its summary."""
 
 
 @dataclass(frozen=True)
@@ -34,23 +37,65 @@ class Batch:
     """Where a batch comes from and where its part goes."""
 
     reviews: Path
-    row_groups: tuple[int, ...]
+    row_group: int
     n_reviews: int
     part: Path
 
-    def read(self, columns: list[str] | None = None) -> pd.DataFrame:
-        """The ingested reviews of the batch."""
-        reviews: pd.DataFrame = self.table(columns).to_pandas()
-        return reviews
-
     def table(self, columns: list[str] | None = None) -> pa.Table:
-        """The same as Arrow has it."""
-        return pq.ParquetFile(self.reviews).read_row_groups(self.row_groups, columns=columns)
+        """The ingested reviews of the batch."""
+        return pq.ParquetFile(self.reviews).read_row_group(self.row_group, columns=columns)
+
+    def write(self, texts: list[str], joined: list[str]) -> None:
+        """Keep the texts of the batch for later."""
+        pq.write_table(pa.table([texts, joined], schema=_PART_SCHEMA), self.part, compression="lz4")
 
     def texts(self) -> tuple[list[str], list[str]]:
-        """The repaired texts of the batch: alone, and with their summaries."""
+        """The texts of the batch as they were last written: alone, and with their summaries."""
         table = pq.read_table(self.part)
         return table["text"].to_pylist(), table["joined"].to_pylist()
+
+
+@dataclass(frozen=True)
+class Store:
+    """Reviews by their row, wherever they lie."""
+
+    batches: list[Batch]
+    first_row: Rows
+    """Of each batch, and behind them the number of reviews."""
+
+    @classmethod
+    def of(cls, batches: list[Batch]) -> "Store":
+        """The reviews of ``batches``, in order."""
+        sizes = [batch.n_reviews for batch in batches]
+        return cls(batches, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64))
+
+    def __len__(self) -> int:
+        return int(self.first_row[-1])
+
+    def by_batch(self, rows: Rows) -> Iterator[tuple[Batch, Rows, Rows]]:
+        """Each batch that holds any of ``rows`` (ascending): the batch, which rows, and their places in it."""
+        cuts = np.searchsorted(rows, self.first_row)
+        for batch, first, (start, end) in zip(self.batches, self.first_row[:-1], pairwise(cuts), strict=True):
+            if start < end:
+                yield batch, rows[start:end], rows[start:end] - first
+
+    def compared_texts(self, rows: Rows) -> dict[int, str]:
+        """What is compared of each of ``rows``."""
+        found: dict[int, str] = {}
+        for batch, held, places in self.by_batch(np.unique(rows)):
+            texts, joined = batch.texts()
+            found |= {
+                row: compared(texts[place], joined[place])
+                for row, place in zip(held.tolist(), places.tolist(), strict=True)
+            }
+        return found
+
+    def review_ids(self, rows: Rows) -> list[str]:
+        """The ids of ``rows`` (ascending)."""
+        ids: list[str] = []
+        for batch, _, places in self.by_batch(rows):
+            ids += batch.table(["review_id"])["review_id"].take(pa.array(places)).to_pylist()
+        return ids
 
 
 @dataclass(frozen=True)
@@ -68,34 +113,32 @@ class Prepared:
 
 def prepare(batch: Batch, params: CleanParams) -> Prepared:
     """Repair the texts of a batch, and note what the search for copies and misspellings must know of it."""
-    reviews = batch.read()
+    reviews = batch.table().to_pandas()
     summaries = reviews["summary"].astype(object).where(reviews["summary"].notna(), "").tolist()
     titles, bodies = [normalise(each) for each in summaries], [normalise(each) for each in reviews["text"]]
     texts = [body.text for body in bodies]
     joined = [join_summary(title.text, body.text) for title, body in zip(titles, bodies, strict=True)]
-    pq.write_table(pa.table([texts, joined], schema=PART_SCHEMA), batch.part, compression="lz4")
+    batch.write(texts, joined)
 
-    told_by = [compared(text, whole) for text, whole in zip(texts, joined, strict=True)]
-    near = params.duplicates.threshold < 1
+    compared_texts = [compared(text, whole) for text, whole in zip(texts, joined, strict=True)]
+    near = params.duplicates.min_similarity < 1
     return Prepared(
-        index=_index(reviews, texts, told_by, params),
-        bands=band_hashes(told_by, params.duplicates) if near else None,
+        index=_index(reviews, texts, compared_texts, params),
+        bands=band_hashes(compared_texts, params.duplicates) if near else None,
         words=count_words(joined),
-        changed=Counter(rule for pair in zip(titles, bodies, strict=True) for rule in _changed_by(*pair)),
+        changed=Counter(
+            rule for title, body in zip(titles, bodies, strict=True) for rule in title.changed_by | body.changed_by
+        ),
         examples=first_changes([*reviews["text"], *summaries], [*bodies, *titles]),
     )
 
 
-def _changed_by(title: Normalised, body: Normalised) -> frozenset[str]:
-    return title.changed_by | body.changed_by
-
-
-def _index(reviews: pd.DataFrame, texts: list[str], told_by: list[str], params: CleanParams) -> Index:
+def _index(reviews: pd.DataFrame, texts: list[str], compared_texts: list[str], params: CleanParams) -> Index:
     time = reviews["time"]
     seconds = time.dt.tz_convert(None).to_numpy().astype("datetime64[s]").astype(np.int64)
     by_hash = params.split.by != "time"
     return Index(
-        key=np.array([hash64(letters(text)) for text in told_by], dtype=np.uint64),
+        key=np.array([hash64(letters(text)) for text in compared_texts], dtype=np.uint64),
         id_hash=np.array([hash64(each) for each in reviews["review_id"]], dtype=np.uint64),
         seconds=np.where(time.isna(), UNDATED, seconds.clip(0, int(UNDATED) - 1)).astype(np.uint32),
         stars=reviews["stars"].to_numpy(dtype=np.float32),
@@ -112,18 +155,43 @@ def count_dropped(dropped: tuple[Batch, NDArray[np.int64]]) -> WordCounts:
 
 
 @dataclass(frozen=True)
+class Corrected:
+    """What correcting a batch changed."""
+
+    places: Rows
+    """Of the reviews with a corrected word."""
+    keys: NDArray[np.uint64]
+    """Of the corrected texts of those, as in ``Index``."""
+
+
+def correct(batch: Batch, corrections: Mapping[str, str]) -> Corrected:
+    """Correct the spelling of a batch; its part holds the corrected texts from now on."""
+    texts, joined = batch.texts()
+    corrected = [correct_spelling(text, corrections) for text in joined]
+    places = [place for place, (before, after) in enumerate(zip(joined, corrected, strict=True)) if before != after]
+    for place in places:
+        texts[place] = correct_spelling(texts[place], corrections)
+    batch.write(texts, corrected)
+    keys = [hash64(letters(compared(texts[place], corrected[place]))) for place in places]
+    return Corrected(np.array(places, dtype=np.int64), np.array(keys, dtype=np.uint64))
+
+
+@dataclass(frozen=True)
 class Decided:
-    """What was decided of each review of a batch."""
+    """What was decided of each review of a batch; an entry each."""
 
     reason: NDArray[np.int8]
-    """Place in ``DROP_REASONS``; -1 for a review that is kept."""
+    """A value of ``REASON_CODES``, or ``KEPT``."""
     split: NDArray[np.int8]
-    """Place in ``SPLITS``; read only where the review is kept."""
+    """A value of ``SPLIT_CODES``; read only where the review is kept."""
     cluster: NDArray[np.uint64]
+    """The same for reviews that say nearly the same."""
     kept_review_id: list[str | None]
     """The review that stands for a dropped one."""
     similarity: NDArray[np.float32]
     """NaN where no review stands for it."""
+    corrected: NDArray[np.bool_]
+    """Whether a word was corrected."""
 
 
 @dataclass(frozen=True)
@@ -141,24 +209,23 @@ class Finished:
         return int(pc.sum(self.kept["spelling_corrected"]).as_py() or 0)
 
 
-def finish(given: tuple[Batch, Decided], corrections: Mapping[str, str]) -> Finished:
-    """Correct the spelling of a batch and part what is kept from what is dropped."""
+def finish(given: tuple[Batch, Decided]) -> Finished:
+    """Part what is kept of a batch from what is dropped."""
     batch, decided = given
     reviews = batch.table()
-    _, joined = batch.texts()
-    spelt = [correct_spelling(text, corrections) for text in joined]
+    _, text_clean = batch.texts()
     columns = {
         **{name: reviews[name] for name in reviews.column_names},
-        "text_clean": pa.array(spelt, pa.string()),
-        "spelling_corrected": pa.array([one != other for one, other in zip(spelt, joined, strict=True)]),
+        "text_clean": pa.array(text_clean, pa.string()),
+        "spelling_corrected": pa.array(decided.corrected),
         "cluster": pa.array([f"{key:016x}" for key in decided.cluster.tolist()]),
-        "split": pa.array([SPLITS[place] for place in decided.split.tolist()]),
-        "reason": pa.array([DROP_REASONS[place] if place >= 0 else "" for place in decided.reason.tolist()]),
+        "split": pa.array([SPLITS[code] for code in decided.split.tolist()]),
+        "reason": pa.array(["" if code == KEPT else DROP_REASONS[code] for code in decided.reason.tolist()]),
         "kept_review_id": pa.array(decided.kept_review_id, pa.string()),
         "similarity": pa.array(decided.similarity, pa.float32(), from_pandas=True),
     }
     whole = pa.table(columns)
-    is_kept = pa.array(decided.reason < 0)
+    is_kept = pa.array(decided.reason == KEPT)
     return Finished(
         kept=_of(whole.filter(is_kept), CLEAN_SCHEMA), dropped=_of(whole.filter(pc.invert(is_kept)), DROPPED_SCHEMA)
     )

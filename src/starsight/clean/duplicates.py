@@ -1,11 +1,11 @@
 """Find reviews that say the same or nearly the same, and keep one of each.
 
-Left in, copies stand in training and test at once and the score measures memory. Reviews are known here by their row,
-and everything about them that must be in memory at once is a number in ``Index``: a table of millions stays small.
+Left in, copies stand in training and test at once, and the score rewards a model for remembering. Reviews are known
+here by their row, and everything about them that must be in memory at once is a number in ``Index``: a table of
+millions stays small.
 """
 
-import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final, Literal, get_args
@@ -16,16 +16,24 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-Rows = NDArray[np.int64]
+from starsight.clean.words import letters
 
-OWN_WORDS: Final = 60
+Rows = NDArray[np.int64]
+"""Places in the ingested table, from 0: ``(rows,)``."""
+Pairs = NDArray[np.int64]
+"""Two rows each, the smaller first: ``(pairs, 2)``."""
+
+MIN_OWN_LETTERS: Final = 60
 """Letters from which a review's text alone tells a copy, whatever its summary says. Shorter texts ("True to size!") are
 written by many people by chance, and are copies only together with their summary."""
 UNDATED: Final = np.uint32(2**32 - 1)
 """``Index.seconds`` of a review without a time: later than any."""
 
-DropReason = Literal["empty", "same_id", "exact", "near", "conflicting_stars"]
+DropReason = Literal["empty", "same_id", "exact", "near", "disputed_stars"]
 DROP_REASONS: tuple[DropReason, ...] = get_args(DropReason)
+REASON_CODES: Final = {reason: np.int8(code) for code, reason in enumerate(DROP_REASONS)}
+KEPT: Final = np.int8(-1)
+"""In place of a reason's code."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +47,11 @@ class Index:
     seconds: NDArray[np.uint32]
     """Since 1970; ``UNDATED`` for reviews without a time."""
     stars: NDArray[np.float32]
+    """1 to 5."""
     empty: NDArray[np.bool_]
     """Nothing readable is left of the text."""
     split: NDArray[np.int8]
-    """Place in ``records.SPLITS``, as the reviewer's (product's, review's) hash says; -1 where another rule decides."""
+    """A value of ``SPLIT_CODES``, as the reviewer's (product's, review's) hash says; -1 where time decides."""
 
     def __len__(self) -> int:
         return len(self.key)
@@ -70,34 +79,14 @@ class Verdict:
     """What becomes of each review; arrays ``(reviews,)``."""
 
     reason: NDArray[np.int8]
-    """Place in ``DROP_REASONS``; -1 for a review that is kept."""
+    """A value of ``REASON_CODES``, or ``KEPT``."""
     stands_for: Rows
-    """Row of the review that stands for it: itself where it is alone or the one that was chosen."""
+    """Row of the review that is kept in its place; its own where none is."""
 
 
 def compared(text: str, joined: str) -> str:
     """What is compared with other reviews: the text alone, with its summary where it is short."""
-    return text if len(letters(text)) >= OWN_WORDS else joined
-
-
-def letters(text: str) -> str:
-    """The letters and digits of ``text`` in any script, case folded; the text itself where it has none.
-
-    So "Loved it!!" and "loved it" are the same, and a thumb up and a thumb down are not.
-    """
-    folded = text.casefold()
-    if folded.isascii():
-        found = folded.encode().translate(None, _ASCII_SIGNS).decode()
-    else:
-        # marks carry the vowels of many scripts, but they are no letters to isalnum
-        found = "".join(sign for sign in folded if unicodedata.category(sign) in _LETTERS and sign not in _EMOJI_STYLES)
-    return found or folded
-
-
-_ASCII_SIGNS = bytes(code for code in range(128) if not chr(code).isalnum())
-_LETTERS = frozenset({"Lu", "Ll", "Lt", "Lm", "Lo", "Nd", "Nl", "No", "Mn", "Mc"})
-_EMOJI_STYLES = frozenset("\ufe0e\ufe0f")
-"""Marks to Unicode, but they only say whether an emoji is coloured."""
+    return text if len(letters(text)) >= MIN_OWN_LETTERS else joined
 
 
 def hash64(text: str) -> int:
@@ -105,12 +94,29 @@ def hash64(text: str) -> int:
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
-def exact_copies(index: Index) -> Rows:
-    """For each review the first one that says exactly the same; an empty review says nothing that another could."""
-    first = np.arange(len(index))
-    shared = np.flatnonzero(repeated(index.key) & ~index.empty)
-    first[shared] = pd.Series(shared).groupby(index.key[shared]).transform("first")
+def exact_copies(key: NDArray[np.uint64], empty: NDArray[np.bool_]) -> Rows:
+    """For each review, ``(reviews,)``, the first that says exactly the same; an empty one has no copies.
+
+    Args:
+        key: as in ``Index``.
+        empty: as in ``Index``.
+    """
+    first = np.arange(len(key))
+    shared = np.flatnonzero(repeated(key) & ~empty)
+    first[shared] = pd.Series(shared).groupby(key[shared]).transform("first")
     return first
+
+
+def same_once_corrected(key: NDArray[np.uint64], index: Index) -> Pairs:
+    """Pairs of reviews that say exactly the same only since their spelling is corrected.
+
+    Args:
+        key: as in ``Index``, but of the corrected texts.
+        index: of all reviews.
+    """
+    first = exact_copies(key, index.empty)
+    rows = np.flatnonzero((first != np.arange(len(key))) & (index.key != index.key[first]))
+    return np.stack([first[rows], rows], axis=1)
 
 
 def repeated(values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -122,7 +128,7 @@ def repeated(values: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(twice[np.searchsorted(twice, values).clip(max=len(twice) - 1)] == values)
 
 
-def join_clusters(exact: Rows, near: Rows) -> Rows:
+def join_clusters(exact: Rows, near: Pairs) -> Rows:
     """For each review the first one of its cluster.
 
     Args:
@@ -134,7 +140,7 @@ def join_clusters(exact: Rows, near: Rows) -> Rows:
         ends = exact[near]
         nodes, places = np.unique(ends, return_inverse=True)
         one, other = places.reshape(ends.shape).T
-        graph = coo_array((np.ones(len(one), dtype=np.int8), (one, other)), shape=(len(nodes), len(nodes)))
+        graph = coo_array((np.ones(len(one), dtype=np.int32), (one, other)), shape=(len(nodes), len(nodes)))
         _, component = connected_components(graph, directed=False)
         first_of_component = pd.Series(nodes).groupby(component).transform("min").to_numpy()
         joined = np.flatnonzero(np.isin(exact, nodes))
@@ -145,8 +151,8 @@ def join_clusters(exact: Rows, near: Rows) -> Rows:
 def choose(index: Index, cluster: Rows, exact: Rows, review_ids: Callable[[Rows], list[str]]) -> Verdict:
     """Keep the earliest review of each cluster, then the one with the first ``review_id``; undated reviews last.
 
-    A review that repeats the id of an earlier one but says something else is dropped too (``same_id``): an id that
-    names two reviews names none.
+    A review that repeats the id of an earlier one but says something else is dropped too (``same_id``): an id
+    that two different reviews share identifies neither.
 
     Args:
         index: of all reviews.
@@ -154,28 +160,26 @@ def choose(index: Index, cluster: Rows, exact: Rows, review_ids: Callable[[Rows]
         exact: from ``exact_copies``.
         review_ids: the ids of some rows.
     """
-    reason = np.where(index.empty, np.int8(DROP_REASONS.index("empty")), np.int8(-1))
+    reason = np.where(index.empty, REASON_CODES["empty"], KEPT)
     stands_for = np.arange(len(index))
 
-    says_else, first_namesake = _same_id(index, cluster)
-    reason[says_else] = DROP_REASONS.index("same_id")
+    reason[_same_id(index, cluster)] = REASON_CODES["same_id"]
 
     shared = np.flatnonzero(repeated(cluster) & ~index.empty)
     members = pd.DataFrame({"row": shared, "cluster": cluster[shared], "seconds": index.seconds[shared]})
     members["review_id"] = pd.Series(review_ids(shared), dtype="str")
-    candidates = members[reason[shared] < 0].sort_values(["seconds", "review_id", "row"])
+    candidates = members[reason[shared] == KEPT].sort_values(["seconds", "review_id", "row"])
     chosen = candidates.groupby("cluster")["row"].transform("first")
     stands_for[candidates["row"]] = chosen
     copies = candidates["row"][candidates["row"] != chosen].to_numpy()
     is_exact = exact[copies] == exact[stands_for[copies]]
-    reason[copies] = np.where(is_exact, DROP_REASONS.index("exact"), DROP_REASONS.index("near"))
+    reason[copies] = np.where(is_exact, REASON_CODES["exact"], REASON_CODES["near"])
 
-    stands_for[says_else] = stands_for[first_namesake]
     return Verdict(reason, stands_for)
 
 
-def disagreeing(index: Index, cluster: Rows) -> NDArray[np.bool_]:
-    """Reviews of clusters that disagree about the stars."""
+def disputed(index: Index, cluster: Rows) -> NDArray[np.bool_]:
+    """Reviews of clusters that disagree about the stars, ``(reviews,)``."""
     shared = np.flatnonzero(repeated(cluster) & ~index.empty)
     stars = pd.Series(index.stars[shared]).groupby(cluster[shared])
     found = np.zeros(len(index), dtype=bool)
@@ -183,18 +187,10 @@ def disagreeing(index: Index, cluster: Rows) -> NDArray[np.bool_]:
     return found
 
 
-def _same_id(index: Index, cluster: Rows) -> tuple[Rows, Rows]:
-    """Rows that repeat the id of an earlier review but say something else, and that earlier review of each."""
+def _same_id(index: Index, cluster: Rows) -> Rows:
+    """Rows that repeat the id of an earlier review but say something else."""
     namesakes = np.flatnonzero(repeated(index.id_hash) & ~index.empty)
-    table = pd.DataFrame({"row": namesakes, "id": index.id_hash[namesakes], "cluster": cluster[namesakes]})
     order = np.lexsort((namesakes, index.stars[namesakes], index.seconds[namesakes]))
-    table = table.iloc[order]
-    first = table.groupby("id")[["row", "cluster"]].transform("first")
-    says_else = (table["cluster"] != first["cluster"]).to_numpy()
-    return table["row"].to_numpy()[says_else], first["row"].to_numpy()[says_else]
-
-
-def in_chunks(pairs: Rows, size: int) -> Iterator[Rows]:
-    """``pairs`` in pieces of at most ``size``."""
-    for start in range(0, len(pairs), size):
-        yield pairs[start : start + size]
+    rows = namesakes[order]
+    first = pd.Series(cluster[rows]).groupby(index.id_hash[rows]).transform("first").to_numpy()
+    return np.asarray(rows[cluster[rows] != first])

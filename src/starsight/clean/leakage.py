@@ -6,8 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from starsight.clean.copies import Copies
+from starsight.params import SplitParams
 
 Marks = NDArray[np.bool_]
+
+_SEED = 0
+"""Not the run's: what a random split gives away must not change with it."""
 
 
 @dataclass(frozen=True)
@@ -33,3 +37,16 @@ class Leakage:
         groups = copies.exact, copies.cluster
         copied = [np.isin(group[test], group[train]).sum() / max(n_test, 1) for group in groups]
         return cls(n_test, float(copied[0]), float(copied[1]))
+
+    @classmethod
+    def of_random_split(cls, copies: Copies, said: Marks, params: SplitParams) -> "Leakage":
+        """Measure what is often done: a part of all reviews for test, drawn without a look at copies or reviewers.
+
+        Args:
+            copies: who says the same as whom.
+            said: which reviews say anything, ``(reviews,)``.
+            params: the shares.
+        """
+        draw = np.random.default_rng(_SEED).random(len(said))
+        train = draw >= params.test_share + params.validation_share
+        return cls.of(copies, train=said & train, test=said & (draw < params.test_share))

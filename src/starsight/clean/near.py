@@ -11,15 +11,17 @@ band is one number a review, kept on disk, and candidates are what sorting one b
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from rensa import RMinHash
 
-from starsight.clean.corrections import split_words
-from starsight.clean.duplicates import Rows, repeated
+from starsight.clean.duplicates import Pairs, Rows, repeated
+from starsight.clean.words import split_words
 from starsight.params import DuplicateParams
+from starsight.progress import track
 
 MIN_RECALL = 0.95
 """Share of the pairs at the very threshold that shall become candidates."""
@@ -47,7 +49,7 @@ class BandShape:
         """The longest bands, hence the fewest candidates, of which enough pairs at the threshold share one."""
         for rows in range(params.permutations, 1, -1):
             n_bands = params.permutations // rows
-            if 1 - (1 - params.threshold**rows) ** n_bands >= MIN_RECALL:
+            if 1 - (1 - params.min_similarity**rows) ** n_bands >= MIN_RECALL:
                 return cls(n_bands, rows)
         return cls(params.permutations, 1)
 
@@ -59,7 +61,7 @@ def band_hashes(texts: Sequence[str], params: DuplicateParams) -> Bands:
         ``(texts, bands)``; ``NO_BAND`` where a text is shorter than a shingle.
     """
     shape = BandShape.of(params)
-    hashes, offsets = _shingle_hashes([words(text) for text in texts], params.shingle)
+    hashes, offsets = _shingle_hashes([words(text) for text in texts], params.shingle_words)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, params.permutations, _SEED)
     signatures = np.array(matrix.to_rows(), dtype=np.uint64).reshape(len(texts), params.permutations)
     cut = signatures[:, : shape.n_bands * shape.rows].reshape(len(texts), shape.n_bands, shape.rows)
@@ -98,7 +100,7 @@ def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return numbers ^ (numbers >> np.uint64(31))
 
 
-def candidate_pairs(band: NDArray[np.uint64], rows: Rows) -> Rows:
+def candidate_pairs(band: NDArray[np.uint64], rows: Rows) -> Pairs:
     """Reviews that share a number in one band.
 
     Each is paired with the next one of its bucket and with the first, not with all: what is similar in a bucket is
@@ -117,6 +119,32 @@ def candidate_pairs(band: NDArray[np.uint64], rows: Rows) -> Rows:
     follows = before.notna().to_numpy()
     partners = np.concatenate([first[follows], before[follows]]).astype(np.int64)
     return np.unique(np.stack([partners, np.tile(row[follows], 2)], axis=1), axis=0)
+
+
+class BandFiles:
+    """The bands of all reviews, a file each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.n_bands = 0
+
+    def append(self, bands: Bands) -> None:
+        """Add the bands of the next reviews."""
+        self.n_bands = bands.shape[1]
+        for place in range(self.n_bands):
+            with self._file(place).open("ab") as file:
+                file.write(np.ascontiguousarray(bands[:, place]).tobytes())
+
+    def candidates(self, rows: Rows) -> Pairs:
+        """Pairs of ``rows`` (ascending) that share a band."""
+        pairs = np.empty((0, 2), dtype=np.int64)
+        for place in track(range(self.n_bands), "compare bands", unit="bands", total=self.n_bands):
+            band = np.fromfile(self._file(place), dtype=np.uint64)[rows]
+            pairs = np.unique(np.concatenate([pairs, candidate_pairs(band, rows)]), axis=0)
+        return pairs
+
+    def _file(self, place: int) -> Path:
+        return self.folder / f"band-{place:03d}"
 
 
 def jaccard(one: str, other: str, shingle: int) -> float:

@@ -1,44 +1,40 @@
 """From ingested reviews to clean ones: texts, copies, spelling, splits, and an account of every row.
 
-Memory is flat in the number of reviews: texts stream through worker processes twice, batch by batch, and in between
+Memory is flat in the number of reviews: texts stream through worker processes, batch by batch, and in between
 only a few numbers a review are held at once.
 """
 
 import logging
-import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from starsight.clean.batch import Batch, Decided, count_dropped, finish, prepare
-from starsight.clean.copies import BandFiles, Copies, Store, find_copies
-from starsight.clean.duplicates import DROP_REASONS, UNDATED, Index
+from starsight.clean.batch import Batch, Decided, Store, correct, count_dropped, finish, prepare
+from starsight.clean.copies import Copies, find_copies, settle
+from starsight.clean.duplicates import REASON_CODES, UNDATED, Index, same_once_corrected
 from starsight.clean.examples import Example, few
 from starsight.clean.leakage import Leakage
-from starsight.clean.report import Cleaning, NearCopy
-from starsight.clean.spelling import WordCounts, find_corrections
+from starsight.clean.near import BandFiles
+from starsight.clean.report import CleanReport, NearCopy
+from starsight.clean.spelling import Correction, WordCounts, find_corrections
 from starsight.params import CleanParams, SplitParams
-from starsight.progress import progress
-from starsight.records import CLEAN_SCHEMA, DROPPED_SCHEMA, SPLITS
-from starsight.split import splits_by_age
-from starsight.tables import replacing
+from starsight.progress import progress, track
+from starsight.records import CLEAN_SCHEMA, DROPPED_SCHEMA, REVIEW_SCHEMA
+from starsight.split import SPLIT_CODES, splits_by_age
+from starsight.tables import check_columns, growing_table, own_folder
 from starsight.workers import Workers
 
 log = logging.getLogger(__name__)
 
-_BATCH_REVIEWS = 5_000
-"""Fewest reviews of a batch but the last: enough that handing it over costs little. Row groups have at most twice as
-many."""
 _NEAR_COPIES_SHOWN = 5
-_TRAIN, _TEST = SPLITS.index("train"), SPLITS.index("test")
 
 
 class Output(NamedTuple):
@@ -52,48 +48,55 @@ class Output(NamedTuple):
 
 def clean_reviews(
     reviews: Path, output: Output, scratch: Path, params: CleanParams, *, veto: frozenset[str], n_workers: int
-) -> Cleaning:
+) -> CleanReport:
     """Clean every review, drop empty and repeated ones, and give the rest a split.
 
     Args:
         reviews: a table with the columns of ``REVIEW_SCHEMA``.
         output: written beside its name first, so a stop leaves the tables of an earlier run.
-        scratch: a folder of this run alone; gone afterwards.
+        scratch: below it this run keeps texts and signatures in a folder of its own, gone afterwards.
         params: how to clean.
         veto: words that are never corrected, in lower case.
         n_workers: most processes to work in.
     """
-    batches = _batches(reviews, scratch)
-    store = Store.of(batches)
-    with _folder(scratch), Workers(min(n_workers, max(len(batches), 1))) as pool:
-        log.info("%d reviews in %d batches, %d processes", store.first_row[-1], len(batches), pool.n)
-        bands = BandFiles(scratch)
-        noted = _prepare(batches, bands, params, pool)
-        copies = find_copies(noted.index, bands, store, params.duplicates, pool)
-        split = _splits(noted.index, copies, params.split)
-        copies = copies.without_conflicts(test=split == _TEST)
+    with own_folder(scratch) as folder:
+        store = Store.of(_batches(reviews, folder))
+        with Workers(min(n_workers, max(len(store.batches), 1))) as pool:
+            return _clean(store, BandFiles(folder), output, params, veto, pool)
 
-        for words in _words_of_dropped(copies, store, pool):
-            noted.words.subtract(words)
-        corrections = find_corrections(noted.words, params.spelling, veto=veto)
-        mapping = {correction.word: correction.correction for correction in corrections}
-        n_corrected = _write(store, copies, split, noted.index, mapping, output, pool)
-        near_copies = _some_near_copies(copies, store)
 
-    kept, said = copies.kept, ~noted.index.empty
-    naive_test = np.random.default_rng(0).random(len(said)) < params.split.test_share
-    return Cleaning(
-        n_reviews=len(said),
-        dropped=Counter({reason: int((copies.reason == place).sum()) for place, reason in enumerate(DROP_REASONS)}),
-        n_conflicts=copies.n_conflicts,
+def _clean(
+    store: Store, bands: BandFiles, output: Output, params: CleanParams, veto: frozenset[str], pool: Workers
+) -> CleanReport:
+    log.info("%d reviews in %d batches, %d processes", len(store), len(store.batches), pool.n)
+    noted = _prepare(store, bands, params, pool)
+    near = find_copies(noted.index, bands, store, params.duplicates, pool)
+    copies = settle(noted.index, near, store, params.duplicates, pool)
+    for words in _words_of_dropped(copies, store, pool):
+        noted.words.subtract(words)
+
+    corrections = find_corrections(noted.words, params.spelling, veto=veto)
+    corrected, key = _correct(store, noted.index, corrections, pool)
+    if len(alike := same_once_corrected(key, noted.index)):
+        copies = settle(noted.index, np.concatenate([near, alike]), store, params.duplicates, pool)
+
+    split = _splits(noted.index, copies, params.split)
+    copies = copies.without_disputed(test=split == SPLIT_CODES["test"])
+    _write(_decided(store, copies, split, noted.index, corrected), output, pool, n_reviews=len(store))
+    near_copies = _some_near_copies(copies, store)
+    train, test = (copies.kept & (split == SPLIT_CODES[name]) for name in ("train", "test"))
+    return CleanReport(
+        n_reviews=len(store),
+        dropped=Counter({reason: int((copies.reason == code).sum()) for reason, code in REASON_CODES.items()}),
+        n_disputed=copies.n_disputed,
         changed=noted.changed,
         examples=few(noted.examples),
         near_copies=near_copies,
         corrections=corrections,
-        n_corrected=n_corrected,
-        splits=Counter({name: int((split[kept] == place).sum()) for place, name in enumerate(SPLITS)}),
-        naive=Leakage.of(copies, train=said & ~naive_test, test=said & naive_test),
-        ours=Leakage.of(copies, train=kept & (split == _TRAIN), test=kept & (split == _TEST)),
+        n_corrected=int((corrected & copies.kept).sum()),
+        splits=Counter({name: int((split[copies.kept] == code).sum()) for name, code in SPLIT_CODES.items()}),
+        random=Leakage.of_random_split(copies, ~noted.index.empty, params.split),
+        final=Leakage.of(copies, train=train, test=test),
     )
 
 
@@ -107,11 +110,11 @@ class _Noted:
     examples: list[Example]
 
 
-def _prepare(batches: list[Batch], bands: BandFiles, params: CleanParams, pool: Workers) -> _Noted:
-    n_reviews, done = sum(batch.n_reviews for batch in batches), 0
-    index, words, changed, examples = Index.of_size(n_reviews), WordCounts(), Counter[str](), list[Example]()
-    with progress("clean", n_reviews, unit="reviews") as bar:
-        for prepared in pool.map(partial(prepare, params=params), batches):
+def _prepare(store: Store, bands: BandFiles, params: CleanParams, pool: Workers) -> _Noted:
+    index, words, changed, examples = Index.of_size(len(store)), WordCounts(), Counter[str](), list[Example]()
+    done = 0
+    with progress("clean", len(store), unit="reviews") as bar:
+        for prepared in pool.map(partial(prepare, params=params), store.batches):
             index.fill(done, prepared.index)
             done += len(prepared.index)
             if prepared.bands is not None:
@@ -130,61 +133,62 @@ def _words_of_dropped(copies: Copies, store: Store, pool: Workers) -> Iterator[W
 
 
 def _splits(index: Index, copies: Copies, params: SplitParams) -> NDArray[np.int8]:
-    """Place in ``SPLITS`` of each review; of a dropped one it means nothing."""
+    """A value of ``SPLIT_CODES`` for each review; of a dropped one it means nothing."""
     if params.by != "time":
         return index.split
     dated = copies.kept & (index.seconds != UNDATED)
     return splits_by_age(index.seconds, index.id_hash, dated, params)
 
 
-def _write(
-    store: Store,
-    copies: Copies,
-    split: NDArray[np.int8],
-    index: Index,
-    corrections: dict[str, str],
-    output: Output,
-    pool: Workers,
-) -> int:
-    """Write both tables; returns how many kept reviews had their spelling corrected."""
-    n_corrected = 0
-    decided = _decided(store, copies, split, index)
-    with ExitStack() as stack, progress("write", len(index), unit="reviews") as bar:
-        kept_file, dropped_file = (
-            stack.enter_context(pq.ParquetWriter(stack.enter_context(replacing(path)), schema, compression="zstd"))
-            for path, schema in zip(output, (CLEAN_SCHEMA, DROPPED_SCHEMA), strict=True)
-        )
-        for finished in pool.map(partial(finish, corrections=corrections), decided):
-            if finished.kept.num_rows:
-                kept_file.write_table(finished.kept)
-            if finished.dropped.num_rows:
-                dropped_file.write_table(finished.dropped)
-            n_corrected += finished.n_corrected
+def _correct(
+    store: Store, index: Index, corrections: list[Correction], pool: Workers
+) -> tuple[NDArray[np.bool_], NDArray[np.uint64]]:
+    """Correct all texts; which reviews have a corrected word, and the keys of what all reviews say now."""
+    mapping = {correction.word: correction.correction for correction in corrections}
+    corrected, key = np.zeros(len(index), dtype=bool), index.key.copy()
+    results = pool.map(partial(correct, corrections=mapping), store.batches)
+    for first, result in zip(store.first_row[:-1], track(results, "correct", unit="batches"), strict=True):
+        corrected[first + result.places] = True
+        key[first + result.places] = result.keys
+    return corrected, key
+
+
+def _write(decided: Iterator[tuple[Batch, Decided]], output: Output, pool: Workers, *, n_reviews: int) -> None:
+    with (
+        growing_table(output.kept, CLEAN_SCHEMA) as kept,
+        growing_table(output.dropped, DROPPED_SCHEMA) as dropped,
+        progress("write", n_reviews, unit="reviews") as bar,
+    ):
+        for finished in pool.map(finish, decided):
+            kept.write(finished.kept)
+            dropped.write(finished.dropped)
             bar.update(finished.kept.num_rows + finished.dropped.num_rows)
-    return n_corrected
 
 
-def _decided(store: Store, copies: Copies, split: NDArray[np.int8], index: Index) -> Iterator[tuple[Batch, Decided]]:
+def _decided(
+    store: Store, copies: Copies, split: NDArray[np.int8], index: Index, corrected: NDArray[np.bool_]
+) -> Iterator[tuple[Batch, Decided]]:
     """What was decided of the reviews of each batch."""
-    dropped = np.flatnonzero(~copies.kept & (copies.stands_for != np.arange(len(index))))
-    keepers, place_of_keeper = np.unique(copies.stands_for[dropped], return_inverse=True)
-    ids = store.review_ids(keepers)
-    kept_id = dict(zip(dropped.tolist(), (ids[place] for place in place_of_keeper), strict=True))
+    replaced = ~copies.kept & copies.kept[copies.stands_for]
+    keepers = np.unique(copies.stands_for[replaced])
+    ids = pa.array(store.review_ids(keepers), pa.string())
     for batch, rows, _ in store.by_batch(np.arange(len(index))):
+        places = pa.array(np.searchsorted(keepers, copies.stands_for[rows]), mask=~replaced[rows])
         yield (
             batch,
             Decided(
                 reason=copies.reason[rows],
                 split=split[rows],
-                cluster=index.key[copies.stands_for[rows]],
-                kept_review_id=[kept_id.get(row) for row in rows.tolist()],
-                similarity=np.where([row in kept_id for row in rows.tolist()], copies.similarity[rows], np.nan),
+                cluster=index.key[copies.cluster[rows]],
+                kept_review_id=ids.take(places).to_pylist(),
+                similarity=np.where(replaced[rows], copies.similarity[rows], np.nan),
+                corrected=corrected[rows],
             ),
         )
 
 
 def _some_near_copies(copies: Copies, store: Store) -> list[NearCopy]:
-    near = np.flatnonzero(copies.reason == DROP_REASONS.index("near"))[:_NEAR_COPIES_SHOWN]
+    near = np.flatnonzero(copies.reason == REASON_CODES["near"])[:_NEAR_COPIES_SHOWN]
     texts = store.compared_texts(np.concatenate([near, copies.stands_for[near]]))
     return [
         NearCopy(texts[row], texts[keeper], float(copies.similarity[row]))
@@ -193,25 +197,7 @@ def _some_near_copies(copies: Copies, store: Store) -> list[NearCopy]:
 
 
 def _batches(reviews: Path, scratch: Path) -> list[Batch]:
+    check_columns(reviews, REVIEW_SCHEMA)
     metadata = pq.read_metadata(reviews)
     sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-    batches: list[Batch] = []
-    groups: list[int] = []
-    for group in range(len(sizes)):
-        groups.append(group)
-        n_reviews = sum(sizes[each] for each in groups)
-        if n_reviews >= _BATCH_REVIEWS or group == len(sizes) - 1:  # a folder of small files makes small row groups
-            batches.append(Batch(reviews, tuple(groups), n_reviews, scratch / f"part-{len(batches):06d}.parquet"))
-            groups = []
-    return batches
-
-
-@contextmanager
-def _folder(path: Path) -> Iterator[None]:
-    """``path`` as an empty folder, gone afterwards."""
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir(parents=True)
-    try:
-        yield
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
+    return [Batch(reviews, group, size, scratch / f"part-{group:06d}.parquet") for group, size in enumerate(sizes)]

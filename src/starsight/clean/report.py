@@ -21,7 +21,7 @@ _REASONS: dict[DropReason, str] = {
     "same_id": "the id of an earlier review that says something else",
     "exact": "says exactly what another says",
     "near": "says nearly what another says",
-    "conflicting_stars": "for test, but its copies disagree about the stars",
+    "disputed_stars": "for test, but its copies disagree about the stars",
 }
 
 
@@ -36,13 +36,13 @@ class NearCopy:
 
 
 @dataclass(frozen=True)
-class Cleaning:
+class CleanReport:
     """What was done. Counts are of reviews unless the name says words or tokens."""
 
     n_reviews: int
     dropped: Counter[str]
     """By reason."""
-    n_conflicts: int
+    n_disputed: int
     """Clusters whose reviews disagree about the stars."""
     changed: Counter[str]
     """Reviews that each rule changed."""
@@ -53,9 +53,9 @@ class Cleaning:
     n_corrected: int
     """Kept reviews with a corrected word."""
     splits: Counter[str]
-    naive: Leakage
+    random: Leakage
     """Of a random split of all reviews."""
-    ours: Leakage
+    final: Leakage
     """Of the splits of the kept reviews."""
 
     @property
@@ -75,11 +75,11 @@ class Cleaning:
             "kept": self.n_kept,
             "dropped": self.n_dropped,
             **{f"dropped_{reason}": self.dropped[reason] for reason in DROP_REASONS},
-            "conflicting_clusters": self.n_conflicts,
-            "leakage_test_reviews": self.naive.n_test,
-            "leakage_exact_share": round(self.naive.exact, 6),
-            "leakage_near_share": round(self.naive.near, 6),
-            "leakage_after_cleaning": round(self.ours.near, 6),
+            "disputed_clusters": self.n_disputed,
+            "leakage_test_reviews": self.random.n_test,
+            "leakage_random_exact_share": round(self.random.exact, 6),
+            "leakage_random_near_share": round(self.random.near, 6),
+            "leakage_final_near_share": round(self.final.near, 6),
             **{f"changed_by_{rule}": self.changed[rule] for rule in RULES},
             "spelling_words": len(self.corrections),
             "spelling_tokens": sum(correction.n for correction in self.corrections),
@@ -96,7 +96,7 @@ class Cleaning:
         """Write the page: what each rule did, which copies went, which words were corrected."""
         commonest = sorted(self.corrections, key=lambda each: (-each.n, each.word))[:_CORRECTIONS_SHOWN]
         by_rule = {rule: [each for each in self.examples if each.rule == rule] for rule in RULES}
-        write_page("cleaning.html", path, cleaning=self, by_rule=by_rule, commonest=commonest, reasons=_REASONS)
+        write_page("cleaning.html", path, report=self, by_rule=by_rule, commonest=commonest, reasons=_REASONS)
 
     def _numbered(self) -> Iterator[tuple[str, Example]]:
         seen: Counter[str] = Counter()

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 
 from symspellpy import SymSpell, Verbosity
 
-from starsight.clean.corrections import WORD
 from starsight.clean.lexicon import Lexicon
 from starsight.clean.slips import SINGLE, slip_between
+from starsight.clean.words import WORD
 from starsight.params import SpellingParams
 
 # Chosen with `python -m benchmarks.spelling`; docs/experiments.md tells what was tried.

@@ -10,6 +10,7 @@ clean text changes nothing, and an entity that spells a tag (``&lt;br&gt;``) is 
 import html
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from html.entities import html5
 from typing import Final, NamedTuple
 
@@ -128,7 +129,7 @@ def remove_markup(text: str) -> str:
     """
     if "<" in text:
         text = _UNSEEN.sub("", text)
-        text = _TAG.sub(_line_break_or_nothing, text)
+        text = _TAG.sub(partial(_without_tag, text.lower()), text)
     if "[[" in text:
         text = _AMAZON_PRODUCT.sub(r"\1", _AMAZON_VIDEO.sub("", text))
     return text
@@ -147,8 +148,14 @@ _AMAZON_VIDEO = re.compile(r"\[\[VIDEOID:[^\[\]]*\]\]")
 _AMAZON_PRODUCT = re.compile(r"\[\[ASIN:\w+\s*([^\[\]]*)\]\]")
 
 
-def _line_break_or_nothing(tag: re.Match[str]) -> str:
+def _without_tag(whole: str, tag: re.Match[str]) -> str:
+    letter = tag[0][1:-1].lower()
+    if letter in _ONE_LETTER and f"</{letter}>" not in whole and not tag.string[tag.end() :][:1].isalnum():
+        return tag[0]  # "sizes <a> and <b>": nothing is marked up
     return "\n" if tag[1] else ""
+
+
+_ONE_LETTER = frozenset("abiqsu")
 
 
 def remove_control_characters(text: str) -> str:

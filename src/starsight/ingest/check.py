@@ -2,27 +2,22 @@
 
 import re
 import textwrap
-from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import PurePath
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
 from starsight.errors import DataError
 from starsight.fetch.download import file_sha256
-from starsight.ingest.columns import REASONS, CheckedBatch, Reason, check_batch, check_time_format
-from starsight.ingest.outcome import IngestReport
-from starsight.ingest.raw import Reading, batches
-from starsight.ingest.reading import read_source, source_columns
+from starsight.ingest.columns import REASONS, Reason
+from starsight.ingest.outcome import IngestReport, Tally, checked_batches
+from starsight.ingest.raw import Reading
 from starsight.layout import Layout
 from starsight.params import Dataset, FileDataset, IngestParams
-from starsight.progress import progress
 
 _N_REVIEWS: Final = 5
 _N_EXAMPLES: Final = 3
@@ -66,16 +61,7 @@ class SourceCheck:
 
     def refusal(self, limits: IngestParams) -> str | None:
         """Why the pipeline would not go on with these reviews; None where it would."""
-        report = self.report
-        if report.kept > 0 and report.rejected_share <= limits.max_rejected_share:
-            return None
-        reason = max(REASONS, key=lambda each: report.rejected[each])
-        limit = f"more than ingest.max_rejected_share allows ({limits.max_rejected_share:.1%})"
-        return (
-            f"{report.rejected_share:.1%} {self.of_records} would be rejected, "
-            f"{limit if report.kept else 'so that none is left'}; most often: {reason} ({report.rejected[reason]:,}). "
-            "Mend the source, or the row that reads it."
-        )
+        return self.report.refusal(limits, f"{self.of_records} would be", "Mend the source, or the row that reads it.")
 
 
 @dataclass
@@ -105,55 +91,23 @@ def check_source(dataset: Dataset, layout: Layout, limits: IngestParams, first: 
     Raises:
         DataError: the source cannot be found or read, or holds no records.
     """
-    reading, reasons, stars = Reading(), Counter[str](), Counter[int]()
+    reading, tally, longest = Reading(), Tally(), 0
     reviews: list[dict[str, Any]] = []
     examples: dict[Reason, list[Example]] = {reason: [] for reason in REASONS}
     reviewers, products = _Distinct(), _Distinct()
-    kept = times_unreadable = longest = 0
-    for batch in _checked(dataset, layout, limits, reading, first):
-        kept += batch.kept.num_rows
-        times_unreadable += batch.times_unreadable
-        reasons.update(batch.rejected["reason"].to_pylist())
+    for batch in checked_batches(dataset, layout, limits, reading, first):
+        tally.add(batch)
         _add_examples(examples, batch.rejected)
         if batch.kept.num_rows:
             reviews += batch.kept.slice(0, _N_REVIEWS - len(reviews)).to_pylist()
-            rounded = np.floor(batch.kept["stars"].to_numpy().astype(np.float64) + 0.5)
-            stars.update(rounded.astype(int).tolist())
             longest = max(longest, pc.max(pc.utf8_length(batch.kept["text"])).as_py())
             reviewers.add(batch.kept["user_id"])
             products.add(batch.kept["product_id"])
-    report = IngestReport(
-        files=reading.files,
-        kept=kept,
-        rejected={reason: reasons[reason] for reason in REASONS},
-        times_unreadable=times_unreadable,
-        undecodable=reading.undecodable,
-        stars={n: stars[n] for n in range(1, 6)},
-    )
+    report = tally.report(reading)
     if report.records == 0:
         raise DataError(f"{dataset.source} holds no records; put reviews there, or correct the row that reads it.")
     is_cut = first is not None and report.records >= first
     return SourceCheck(report, first if is_cut else None, reviews, examples, longest, reviewers.n, products.n)
-
-
-def _checked(
-    dataset: Dataset, layout: Layout, limits: IngestParams, reading: Reading, first: int | None
-) -> Iterator[CheckedBatch]:
-    """As ``outcome.checked_batches``, but for ``first``."""
-    check_time_format(source_columns(dataset).time)
-    left = first
-    with progress("reading", unit="records") as bar:
-        for file in read_source(dataset, layout, limits, reading):
-            number = 1
-            for batch in batches(islice(file.records, left)):
-                yield check_batch(
-                    batch, first=number, columns=file.columns, source=file.name, max_characters=limits.max_characters
-                )
-                number += len(batch)
-                bar.update(len(batch))
-            left = None if left is None else left - (number - 1)
-            if left == 0:
-                return
 
 
 def _add_examples(examples: dict[Reason, list[Example]], rejected: pa.Table) -> None:

@@ -14,8 +14,8 @@ from rich.text import Text
 from starsight.errors import DataError
 from starsight.ingest.check import MAX_DISTINCT, Example, SourceCheck, check_source, pasteable
 from starsight.ingest.guess import Guess, guess_dataset
-from starsight.ingest.guess_columns import printable
 from starsight.ingest.reading import source_columns
+from starsight.ingest.wording import printable
 from starsight.layout import Layout
 from starsight.params import Columns, Dataset, IngestParams, Params
 from starsight.records import REVIEW_SCHEMA

@@ -13,17 +13,18 @@ import pyarrow as pa
 
 from starsight.errors import DataError
 from starsight.ingest.raw import RawRecord
+from starsight.ingest.wording import RECORD_CHARACTERS
 from starsight.params import Columns, TimeColumn
 from starsight.records import MAX_STARS, MIN_STARS, REJECTED_SCHEMA, REVIEW_SCHEMA
 
 Reason = Literal["no_text", "too_long", "no_stars", "stars_not_a_number", "stars_out_of_range", "damaged"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
-_SHOWN_CHARACTERS = 2_000
-"""How much of a rejected record, and of the value that was its fault, is written down."""
 _GROUPED = re.compile(r"\d{1,3}(,\d{3})+")
 """A whole number with a comma before each three digits: ``1,234``."""
 _TRUTHS = {"true": True, "1": True, "yes": True, "y": True, "false": False, "0": False, "no": False, "n": False}
+
+_FIRST_MOMENT, _LAST_MOMENT = np.datetime64("0001-01-02", "s"), np.datetime64("9999-12-30", "s")
 
 Found = list[str | None]
 """A column as the source has it; None where it says nothing."""
@@ -123,14 +124,14 @@ def _rejected(
     for i in np.flatnonzero(reasons != ""):
         reason = str(reasons[i])
         found = faults[reason][i] if reason in faults else None
-        start = {name[:_SHOWN_CHARACTERS]: value[:_SHOWN_CHARACTERS] for name, value in records[i].fields.items()}
+        start = {name[:RECORD_CHARACTERS]: value[:RECORD_CHARACTERS] for name, value in records[i].fields.items()}
         rows.append(
             {
                 "source": source,
                 "record": first + int(i),
                 "reason": reason,
-                "found": found[:_SHOWN_CHARACTERS] if found else None,
-                "raw": json.dumps(start, ensure_ascii=False)[:_SHOWN_CHARACTERS],
+                "found": found[:RECORD_CHARACTERS] if found else None,
+                "raw": json.dumps(start, ensure_ascii=False)[:RECORD_CHARACTERS],
             }
         )
     return pa.Table.from_pylist(rows, schema=REJECTED_SCHEMA)
@@ -173,8 +174,10 @@ def _times(found: Found, column: TimeColumn | None) -> tuple[npt.NDArray[np.date
         times = pd.to_datetime(values, unit="s", utc=True, errors="coerce")
     else:
         times = pd.to_datetime(values, format=column.format if column else "ISO8601", utc=True, errors="coerce")
-    n_unreadable = sum(value is not None for value in found) - int(times.notna().sum())
-    return times.dt.tz_convert(None).to_numpy(dtype="datetime64[s]"), n_unreadable
+    moments = times.dt.tz_convert(None).to_numpy(dtype="datetime64[s]", copy=True)
+    # a year before 1 or after 9999 is no date to most of what reads the table next
+    moments[(moments < _FIRST_MOMENT) | (moments > _LAST_MOMENT)] = np.datetime64("NaT")
+    return moments, sum(value is not None for value in found) - int((~np.isnat(moments)).sum())
 
 
 def check_time_format(column: TimeColumn | None) -> None:

@@ -3,19 +3,22 @@
 import codecs
 import io
 from collections.abc import Callable
-from typing import IO, TextIO, cast
+from typing import IO, Any, Final, TextIO, cast
 
 from starsight.errors import DataError
-from starsight.ingest.raw import Reading
+from starsight.ingest.raw import Reading, field_text
 
-_MARKS = (  # the longer first: the mark of UTF-16 is the beginning of one of UTF-32
+BYTE_ORDER_MARKS: Final = (  # the longer first: the mark of UTF-16 is the beginning of one of UTF-32
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-"""Byte-order marks, and what follows one."""
+"""Marks, and the encoding of what follows one."""
+
+_BYTES = (bytes, bytearray, memoryview)
+"""What databases and Arrow hand out for bytes. A tuple: every value is asked, and a union takes twice as long."""
 
 _NOT_FOR_FILES = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
 """Text encodings of names, source code and mail. They cannot go on after a damaged byte, or make halves of characters
@@ -44,7 +47,7 @@ def decode(stream: IO[bytes], encoding: str, reading: Reading, newline: str) -> 
     name = _codec(encoding)
     buffered = io.BufferedReader(cast(io.RawIOBase, stream))
     head = buffered.peek(4)
-    for mark, marked in _MARKS:
+    for mark, marked in BYTE_ORDER_MARKS:
         if head.startswith(mark) and (name == "utf-8" or marked.startswith(name)):
             buffered.read(len(mark))
             name = marked
@@ -56,6 +59,22 @@ def decode(stream: IO[bytes], encoding: str, reading: Reading, newline: str) -> 
         )
     errors = _counting(reading, _as_windows_1252 if name == "utf-8" else _as_replacement)
     return io.TextIOWrapper(buffered, encoding=name, errors=errors, newline=newline)
+
+
+def text_of(value: Any, reading: Reading) -> str:
+    """A value of a typed source (Parquet, SQL) as the text that a CSV file would hold; empty for null.
+
+    Args:
+        value: Bytes are text in UTF-8, which some sources do not say and others do not keep: those that do not fit are
+            read as ``decode`` reads them.
+        reading: ``undecodable`` counts every such place.
+    """
+    if not isinstance(value, _BYTES):
+        return field_text(value)
+    try:
+        return str(value, "utf-8")
+    except UnicodeDecodeError:
+        return str(value, "utf-8", _counting(reading, _as_windows_1252))
 
 
 def _codec(encoding: str) -> str:

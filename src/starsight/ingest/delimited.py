@@ -13,21 +13,21 @@ from starsight.errors import DataError
 from starsight.ingest.lines import MAX_CHARACTERS, bounded_lines
 from starsight.ingest.named import check_named
 from starsight.ingest.raw import RawRecord
+from starsight.ingest.wording import RECORD_CHARACTERS
 from starsight.params import Columns
 
 _MAX_LINES = 300
 """No review has more; a record that does holds a quote that was not closed."""
-_SHOWN_CHARACTERS = 2_000
 
 
-def read_delimited(text: TextIO, name: str, columns: Columns, separator: str) -> Iterator[RawRecord]:
+def read_delimited(text: TextIO, name: str, columns: Columns, delimiter: str) -> Iterator[RawRecord]:
     """The table's records. A row that is too short, too long or no CSV is a damaged record, and reading goes on.
 
     Args:
         text: The file, line ends as they are.
         name: Of the file, for messages.
         columns: Which columns must be there.
-        separator: The character between two fields.
+        delimiter: The character between two fields.
 
     Raises:
         DataError: there is no header row, or it lacks a column that ``columns`` names or has it twice.
@@ -35,9 +35,9 @@ def read_delimited(text: TextIO, name: str, columns: Columns, separator: str) ->
     previous = csv.field_size_limit(MAX_CHARACTERS)  # a setting of the csv module as a whole
     try:
         lines = _Lines(text)
-        header = _read_header(lines, name, columns, separator)
-        table = _Table(header, separator, header.index(columns.rating.column), columns.rating.scale)
-        rows = csv.reader(lines, delimiter=separator, strict=True)
+        header = _read_header(lines, name, columns, delimiter)
+        table = _Table(header, delimiter, header.index(columns.rating.column), columns.rating.scale)
+        rows = csv.reader(lines, delimiter=delimiter, strict=True)
         while True:
             lines.taken.clear()
             try:
@@ -93,7 +93,7 @@ class _Table:
     """What is known of the table's rows."""
 
     header: list[str]
-    separator: str
+    delimiter: str
     rating: int
     """Index of the column of ratings."""
     scale: list[float]
@@ -106,7 +106,7 @@ class _Table:
         """Whether the line is a row by itself. A line of prose has no rating between the right number of commas, and
         one that ends a quoted field has an odd number of quotes."""
         n_fields = len(self.header)
-        if n_fields < 3 or line.count(self.separator) < n_fields - 1 or line.count('"') % 2:
+        if n_fields < 3 or line.count(self.delimiter) < n_fields - 1 or line.count('"') % 2:
             return False
         row = self._read(line)
         return len(row) == n_fields and self._is_rating(row[self.rating])
@@ -120,9 +120,9 @@ class _Table:
     def salvaged(self, line: str, number: int) -> RawRecord:
         """The record that a line is by itself; a damaged one if it has not as many fields as the header."""
         if len(line) > MAX_CHARACTERS:
-            return RawRecord({"": line[:_SHOWN_CHARACTERS]}, f"line {number}: more than {MAX_CHARACTERS:,} characters")
+            return RawRecord({"": line[:RECORD_CHARACTERS]}, f"line {number}: more than {MAX_CHARACTERS:,} characters")
         # No field holds a tab, so there the quotes are text. A comma may be text itself: the quotes must say so.
-        row = self._read(line, quotes_are_text=self.separator == "\t")
+        row = self._read(line, quotes_are_text=self.delimiter == "\t")
         if len(row) == len(self.header):
             return RawRecord(dict(zip(self.header, row, strict=True)))
         return self.damaged(row, f"line {number}: a quote is not closed, or stands where none belongs")
@@ -135,15 +135,15 @@ class _Table:
     def _read(self, line: str, *, quotes_are_text: bool = False) -> list[str]:
         rows = csv.reader(
             [line.rstrip("\r\n")],
-            delimiter=self.separator,
+            delimiter=self.delimiter,
             quoting=csv.QUOTE_NONE if quotes_are_text else csv.QUOTE_MINIMAL,
         )
         return next(rows, [])
 
 
-def _read_header(lines: _Lines, name: str, columns: Columns, separator: str) -> list[str]:
+def _read_header(lines: _Lines, name: str, columns: Columns, delimiter: str) -> list[str]:
     try:
-        header = next(csv.reader(lines, delimiter=separator), [])
+        header = next(csv.reader(lines, delimiter=delimiter), [])
     except csv.Error as error:
         raise DataError(f"{name} is no table ({error}); check format and delimiter in params.yaml.") from None
     if not header:

@@ -3,12 +3,13 @@
 import glob
 import io
 import logging
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from starsight.errors import DataError
@@ -51,7 +52,7 @@ class SourceFile:
 
     name: str
     """Base name: what the ``source`` column says."""
-    stream: IO[bytes]
+    stream: io.BufferedReader
     """Its bytes, unpacked on the way; ``read`` raises DataError where the file is damaged or holds more than it may.
     Only a file that is not packed can be sought in."""
 
@@ -141,25 +142,20 @@ def _opened(path: Path) -> io.BufferedReader:
 
 def _found(dataset: FileDataset, layout: Layout) -> list[_Found]:
     """The source's files on this machine, in the order of their names; never none."""
-    source = dataset.source
-    if "://" in source:
+    if "://" in dataset.source:
         return [_fetched(dataset, layout)]
-    with suppress(RuntimeError):  # ~somebody, whom this machine does not know
-        source = str(Path(source).expanduser())
+    source = expanded(dataset.source)
     try:
         for base in (layout.root, layout.home):  # throw-away copies of the repository have no untracked files
-            if paths := _files(base, source, _SUFFIXES[dataset.format]):
+            if paths := _files(base, source, dataset.format):
                 _check_sha256(dataset, paths, is_one_file=paths == [base / source])
                 return [_Found(path, path.name, _short(path, base)) for path in paths]
     except OSError as error:
-        raise DataError(
-            f"{error.filename or source} cannot be read ({error.strerror}); "
-            "correct its permissions, or source in params.yaml."
-        ) from None
+        raise _unreadable(error, source) from None
     raise _nothing(dataset, layout.home / source)
 
 
-def _files(base: Path, source: str, suffixes: tuple[str, ...]) -> list[Path]:
+def _files(base: Path, source: str, format_name: str) -> list[Path]:
     path = base / source
     if path.is_file():
         return [path]
@@ -167,16 +163,58 @@ def _files(base: Path, source: str, suffixes: tuple[str, ...]) -> list[Path]:
         # glob, unlike Path.glob, knows absolute patterns and leaves hidden files out
         names = glob.glob(source, root_dir=base, recursive=True) if glob.has_magic(source) else []  # noqa: PTH207
         return sorted(match for name in names if (match := base / name).is_file())
-    below = sorted(file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path)))
-    usual = tuple(suffix + packed for suffix in suffixes for packed in _PACKED_SUFFIXES)
-    files = [file for file in below if file.name.lower().endswith(usual)]
+    below = files_below(path)
+    files = [file for file in below if _is_usual(file.name, format_name)]
     for other in sorted(set(below) - set(files)):
         log.info("%s is passed over: no name of the format's files", _short(other, base))
     return files
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def expanded(source: str) -> str:
+    """``source`` with a leading ``~`` spelled out, where this machine knows whose home that is."""
+    with suppress(RuntimeError):
+        return str(Path(source).expanduser())
+    return source
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files in a folder and the folders below it, in the order of their names, without hidden ones; none where
+    there is no such folder.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    files: list[Path] = []
+    try:
+        if folder.is_dir():
+            for parent, folders, names in os.walk(folder, onerror=_raise):
+                folders[:] = [name for name in folders if not name.startswith(".")]
+                files += [Path(parent, name) for name in names if not name.startswith(".")]
+        return sorted(file for file in files if file.is_file())
+    except OSError as error:
+        raise _unreadable(error, str(folder)) from None
+
+
+def formats_of(names: Iterable[str]) -> dict[str, int]:
+    """How many of the names each format would read of a folder; plain formats come before the known layouts."""
+    known = list(names)
+    return {each: sum(_is_usual(name, each) for name in known) for each in _SUFFIXES}
+
+
+def _is_usual(name: str, format_name: str) -> bool:
+    endings = (suffix + packed for suffix in _SUFFIXES[format_name] for packed in _PACKED_SUFFIXES)
+    return name.lower().endswith(tuple(endings))
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
+
+
+def _unreadable(error: OSError, source: str) -> DataError:
+    return DataError(
+        f"{error.filename or source} cannot be read ({error.strerror}); "
+        "correct its permissions, or source in params.yaml."
+    )
 
 
 def _short(path: Path, base: Path) -> str:

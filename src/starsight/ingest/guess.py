@@ -2,10 +2,7 @@
 
 import csv
 import io
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,18 +10,19 @@ from itertools import islice
 from pathlib import PurePath
 from typing import IO, Any, Final, cast
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
 from starsight.errors import DataError
+from starsight.ingest.decoding import BYTE_ORDER_MARKS
 from starsight.ingest.delimited import read_delimited
-from starsight.ingest.files import SourceFile, open_files
-from starsight.ingest.guess_columns import guess_columns, listed, printable
+from starsight.ingest.files import SourceFile, expanded, files_below, formats_of, open_files
+from starsight.ingest.guess_columns import guess_columns
 from starsight.ingest.jsonl import read_jsonl
 from starsight.ingest.known import KNOWN
 from starsight.ingest.named import named_columns
-from starsight.ingest.raw import RawRecord, field_text
+from starsight.ingest.parquet import opened_parquet, table_records
+from starsight.ingest.raw import RawRecord, Reading
+from starsight.ingest.wording import listed, printable
 from starsight.layout import Layout
 from starsight.params import Columns, Dataset, FileDataset, IngestParams, RatingColumn
 
@@ -37,23 +35,9 @@ _PEEKED_ROWS = 50
 _MAX_NAME_CHARACTERS = 100
 """A longer cell of the first row is no name of a column."""
 
-_FOLDER_NAMES: Final = {
-    "csv": "csv",
-    "tsv": "tsv|tab",
-    "jsonl": "jsonl|ndjson|json",
-    "parquet": "parquet|pq",
-    "snap": "txt",
-}
-"""How the names of files end that are looked for in a folder, by format."""
 _OPTIONAL: Final = {"helpful_votes": None, "total_votes": None, "verified": None, "summary": None}
 """Columns of a known layout that its files do not all have."""
 _ANYTHING: Final = Columns(text="", rating=RatingColumn(column=""))
-_BYTE_ORDER_MARKS: Final = {
-    b"\xff\xfe\0\0": "utf-32",
-    b"\0\0\xfe\xff": "utf-32",
-    b"\xff\xfe": "utf-16",
-    b"\xfe\xff": "utf-16",
-}
 _ESCAPED: Final = ("\udc80", "\udcff")
 """What bytes that are no UTF-8 become when they are decoded with ``surrogateescape``."""
 _MARKUP: Final = re.compile(r"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
@@ -118,8 +102,8 @@ def guess_dataset(
         DataError: the source cannot be opened, or is nothing that the pipeline reads.
     """
     given = {"source": source, "sha256": sha256, "members": members}
-    kinds, passed_over = _kinds(source, layout)
-    with _first_file(given, kinds, layout, limits) as file:
+    formats, passed_over = _formats_to_try(source, layout)
+    with _first_file(given, formats, layout, limits) as file:
         name = printable(file.name)
         found = _look(file.stream, name)
     of = "" if PurePath(source).name == file.name else f", the first file of {printable(source)},"
@@ -132,11 +116,13 @@ def guess_dataset(
 
 
 @contextmanager
-def _first_file(given: dict[str, Any], kinds: list[str], layout: Layout, limits: IngestParams) -> Iterator[SourceFile]:
+def _first_file(
+    given: dict[str, Any], formats: list[str], layout: Layout, limits: IngestParams
+) -> Iterator[SourceFile]:
     """The source's first file, opened by a row that says nothing of what is in it."""
     errors = []
-    for kind in kinds:
-        row = _row(given | {"format": kind} | ({} if kind == "snap" else {"columns": _ANYTHING}))
+    for format_name in formats:
+        row = _row(given | {"format": format_name} | ({} if format_name in KNOWN else {"columns": _ANYTHING}))
         files = open_files(row, layout, limits)
         try:
             file = next(files)
@@ -148,17 +134,14 @@ def _first_file(given: dict[str, Any], kinds: list[str], layout: Layout, limits:
     raise errors[0]
 
 
-def _kinds(source: str, layout: Layout) -> tuple[list[str], tuple[str, ...]]:
+def _formats_to_try(source: str, layout: Layout) -> tuple[list[str], tuple[str, ...]]:
     """Formats as which the source may be opened, and a sentence about files of a folder that none of them reads."""
-    walked = next((each for base in (layout.root, layout.home) if (each := list(os.walk(base / source)))), None)
-    if walked is None:
+    places = (base / expanded(source) for base in (layout.root, layout.home))
+    names = [file.name for file in next(filter(None, map(files_below, places)), [])]
+    if not names:
         return ["csv", "parquet"], ()  # only a Parquet table is refused by the row of another format
-    names = [name.lower() for _, _, files in walked for name in files]
-    n_files = {
-        kind: sum(re.search(rf"\.({ends})(\.(gz|bz2|xz|zst|zip))?$", name) is not None for name in names)
-        for kind, ends in _FOLDER_NAMES.items()
-    }
-    most = max(n_files, key=lambda kind: n_files[kind])
+    n_files = formats_of(names)
+    most = max(n_files, key=lambda each: n_files[each])  # the first of those that read the same names
     n_others = len(names) - n_files[most]
     return [most], (f"files of other kinds in the folder, which are not read: {n_others:,}",) if n_others else ()
 
@@ -173,11 +156,10 @@ def _row(settings: dict[str, Any]) -> FileDataset:
         ) from None
 
 
-def _look(stream: IO[bytes], name: str) -> _Found:
-    start = _read(stream, len(_PARQUET))
-    if start == _PARQUET:
-        return _parquet(stream, start, name)
-    sample = _decoded(start + _read(stream, _SAMPLE_BYTES - len(start)), name)
+def _look(stream: io.BufferedReader, name: str) -> _Found:
+    if stream.peek(len(_PARQUET)).startswith(_PARQUET):
+        return _parquet(stream, name)
+    sample = _decoded(_read(stream, _SAMPLE_BYTES), name)
     return _snap(sample) or _json(sample) or _delimited(sample)
 
 
@@ -191,9 +173,9 @@ def _read(stream: IO[bytes], n_bytes: int) -> bytes:
 
 
 def _decoded(content: bytes, name: str) -> _Sample:
-    mark = next((mark for mark in _BYTE_ORDER_MARKS if content.startswith(mark)), None)
-    encoding, unsure = _BYTE_ORDER_MARKS.get(mark or b"", "utf-8"), []
-    if mark is None:
+    marked = (name for mark, name in BYTE_ORDER_MARKS if content.startswith(mark))
+    encoding, unsure = next(marked, "utf-8").removesuffix("-le").removesuffix("-be"), []
+    if encoding == "utf-8":
         whole = content[:-4] if len(content) == _SAMPLE_BYTES else content  # the last character may be cut off
         lenient = whole.decode(errors="surrogateescape")
         n_foreign = sum(_ESCAPED[0] <= each <= _ESCAPED[1] for each in lenient)
@@ -292,44 +274,31 @@ def _rows(text: str, delimiter: str) -> list[list[str]]:
     return rows or [[]]
 
 
-def _parquet(stream: IO[bytes], start: bytes, name: str) -> _Found:
-    with tempfile.TemporaryFile() as copy:
-        if stream.seekable():
-            stream.seek(0)
-        else:
-            copy.write(start)
-            shutil.copyfileobj(stream, copy)
-        try:
-            table = pq.ParquetFile(stream if stream.seekable() else copy)
-            names = tuple(table.schema_arrow.names)
-            rows = next(table.iter_batches(batch_size=_PARQUET_RECORDS), None)
-            records = [] if rows is None else rows.to_pylist()
-        except (pa.ArrowException, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise  # the machine's trouble; a damaged page is an OSError without a number
-            raise DataError(
-                f"{name} is a damaged Parquet table ({printable(str(error))[:200]}); fetch it again."
-            ) from None
-    texts = tuple(RawRecord({key: field_text(value) for key, value in record.items()}) for record in records)
-    return _Found({"format": "parquet"}, f"is a Parquet table of {len(names)} columns", names, texts)
+def _parquet(stream: IO[bytes], name: str) -> _Found:
+    with opened_parquet(stream, name) as table:
+        names = tuple(table.schema_arrow.names)
+        once = [each for each in names if names.count(each) == 1]
+        rows = next(table.iter_batches(batch_size=_PARQUET_RECORDS, columns=once), None)
+        records = () if rows is None else tuple(table_records(rows, once, Reading()))
+    return _Found({"format": "parquet"}, f"is a Parquet table of {len(names)} columns", names, records)
 
 
 def _known(kind: str, names: Sequence[str]) -> str | None:
     """The known layout that reads the file, and most of whose columns are there: they differ by the file's year."""
-    for layout, known in KNOWN.items():
+    for format_name, known in KNOWN.items():
         typical = set(named_columns(known.columns.model_copy(update=_OPTIONAL)))
         if known.kind == kind and typical <= set(names):
-            return layout
+            return format_name
     return None
 
 
-def _of_known(layout: str, why: str, sample: _Sample) -> _Found:
+def _of_known(format_name: str, why: str, sample: _Sample) -> _Found:
     """A file of a known layout, whose encoding is named where it is not the one that the layout is known to have."""
-    usual = KNOWN[layout].encoding
+    usual = KNOWN[format_name].encoding
     if sample.encoding == usual:
-        return _Found({"format": layout}, why)
+        return _Found({"format": format_name}, why)
     doubt = f"its text is taken to be {sample.encoding}; files of this layout usually are {usual}"
-    return _Found({"format": layout, "encoding": sample.encoding}, why, unsure=(doubt, *sample.unsure))
+    return _Found({"format": format_name, "encoding": sample.encoding}, why, unsure=(doubt, *sample.unsure))
 
 
 def _named_encoding(sample: _Sample) -> dict[str, str]:

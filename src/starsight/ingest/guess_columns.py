@@ -1,6 +1,6 @@
 """Guess which column of an unknown table holds what: by its name, and where names say nothing, by its values."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from starsight.errors import DataError
+from starsight.ingest.wording import listed
 from starsight.params import Columns, RatingColumn, TimeColumn
 
 _USUAL_NAMES: Final[dict[str, str]] = {
@@ -97,17 +98,6 @@ def guess_columns(names: list[str], records: Records, source: str) -> ColumnGues
     unsure += doubts
     time, doubts = _time(found.pop("time", None), table)
     return ColumnGuess(Columns(rating=rating, time=time, **found), (f"columns: {named}",), (*unsure, *doubts))
-
-
-def printable(text: str) -> str:
-    r"""``text`` in one line that a terminal shows and does not obey: control characters are written as ``\x1b``."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-
-
-def listed(names: Iterable[str]) -> str:
-    """Column names for a message, cut where there are many."""
-    text = printable(", ".join(names))
-    return text if len(text) <= 300 else f"{text[:300]}…"
 
 
 def _by_name(field: str, table: Table) -> str | None:

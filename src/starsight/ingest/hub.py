@@ -15,8 +15,10 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
 from starsight.errors import DataError
+from starsight.ingest.decoding import text_of
 from starsight.ingest.named import check_named, named_columns
-from starsight.ingest.raw import RawRecord, field_text
+from starsight.ingest.raw import RawRecord, Reading
+from starsight.ingest.wording import complaint, listed
 from starsight.layout import Layout
 from starsight.params import HubDataset
 
@@ -26,15 +28,13 @@ _TIMEOUT_S = 5.0
 """Waited for the hub's answer before a run is refused; ``datasets`` alone would try for minutes."""
 _ROWS = 1_000
 """Made into records at a time."""
-_SHOWN_CHARACTERS = 300
-"""How much of a library's complaint is shown."""
 
 _UNREADABLE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, yaml.YAMLError, pa.ArrowException)
 _REFUSALS = (HTTPError, OSError, ValueError, RuntimeError, ImportError, LookupError, TypeError, *_UNREADABLE)
 """What ``datasets`` raises, beside errors of its own: whatever the reader of the files at hand raises."""
 
 
-def read_hub(dataset: HubDataset, layout: Layout) -> Iterator[RawRecord]:
+def read_hub(dataset: HubDataset, layout: Layout, reading: Reading) -> Iterator[RawRecord]:
     """The records of one split, with the columns that ``dataset.columns`` names; nothing is kept on the disk.
 
     Files of tables alone are read (CSV, JSON, Parquet, Arrow and their kin): a dataset that is a program is refused.
@@ -43,6 +43,7 @@ def read_hub(dataset: HubDataset, layout: Layout) -> Iterator[RawRecord]:
     Args:
         dataset: The source and how to read it.
         layout: Where a relative folder is looked for.
+        reading: Counts bytes that are no UTF-8.
 
     Raises:
         DataError: the dataset, configuration, split, revision or a column does not exist; or the hub cannot be
@@ -65,7 +66,7 @@ def read_hub(dataset: HubDataset, layout: Layout) -> Iterator[RawRecord]:
         splits = builder.as_streaming_dataset()
         if dataset.split not in splits:
             raise DataError(
-                f"{dataset.source} has no split {dataset.split!r}; found: {', '.join(map(str, splits))}. "
+                f"{dataset.source} has no split {dataset.split!r}; found: {listed(map(str, splits))}. "
                 "Correct split in params.yaml."
             )
         table = splits[dataset.split].with_format("arrow")
@@ -73,7 +74,7 @@ def read_hub(dataset: HubDataset, layout: Layout) -> Iterator[RawRecord]:
             return
         check_named(dataset.columns, found, dataset.source)
         for rows in table.select_columns(wanted).iter(batch_size=_ROWS):
-            yield from _records(rows)
+            yield from _records(rows, reading)
     except (DatasetsError, *_REFUSALS) as error:
         raise DataError(
             f"{dataset.source} cannot be read as a dataset ({_reason(error)}). Correct source, config or revision in "
@@ -129,15 +130,19 @@ def _column_names(table: Any) -> list[str] | None:
     return next((list(rows.column_names) for rows in table.iter(batch_size=1)), None)
 
 
-def _records(rows: pa.Table) -> Iterator[RawRecord]:
+def _records(rows: pa.Table, reading: Reading) -> Iterator[RawRecord]:
     # A column of texts and numbers, say, arrives as JSON: a text would stand in quotes, with its own escaped.
     mixed = [field.name for field in rows.schema if isinstance(field.type, pa.JsonType)]
-    for row in rows.to_pylist():
+    for row in rows.cast(pa.schema(map(_undecoded, rows.schema))).to_pylist():
         row |= {name: json.loads(row[name]) for name in mixed if row[name] is not None}
-        yield RawRecord({name: field_text(value) for name, value in row.items()})
+        yield RawRecord({name: text_of(value, reading) for name, value in row.items()})
+
+
+def _undecoded(field: pa.Field) -> pa.Field:
+    """Texts as bytes: Arrow lets no text out that is no UTF-8."""
+    is_text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+    return field.with_type(pa.large_binary()) if is_text else field
 
 
 def _reason(error: BaseException) -> str:
-    """What a library complains of, in one line."""
-    complaint = " ".join(str(error).split("Example of usage")[0].split())
-    return complaint[:_SHOWN_CHARACTERS].rstrip(". ") or type(error).__name__
+    return complaint(error, str(error).split("Example of usage")[0])

@@ -13,6 +13,7 @@ from starsight.errors import DataError
 from starsight.ingest.lines import MAX_CHARACTERS, bounded_lines
 from starsight.ingest.named import check_named, named_columns
 from starsight.ingest.raw import RawRecord, field_text
+from starsight.ingest.wording import RECORD_CHARACTERS
 from starsight.params import Columns
 
 _DECODER = json.JSONDecoder(strict=False)  # a line end or a tab within a text harms nobody
@@ -20,7 +21,6 @@ _MAX_LITERAL_CHARACTERS = 200_000
 """A longer Python dict is not read: its syntax tree takes hundreds of times the memory."""
 _MAX_KEYS = 1_000
 """Keys that are remembered, for the message that a column is missing."""
-_SHOWN_CHARACTERS = 2_000
 _BLANKS = " \t\r\n\ufeff"
 """Around an object; a byte-order mark stands inside a file that was put together from several."""
 
@@ -64,7 +64,7 @@ def _record(content: str, number: int) -> RawRecord:
             return RawRecord({str(key): field_text(value) for key, value in _object(content).items()})
         except (ValueError, TypeError, RecursionError, MemoryError) as error:
             damage = getattr(error, "msg", None) or str(error) or type(error).__name__
-    return RawRecord({"": content[:_SHOWN_CHARACTERS]}, f"line {number}: {damage}")
+    return RawRecord({"": content[:RECORD_CHARACTERS]}, f"line {number}: {damage}")
 
 
 def _object(content: str) -> dict[Any, Any]:

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from starsight.errors import DataError
+from starsight.ingest.wording import listed
 from starsight.params import Columns
-
-_SHOWN_CHARACTERS = 500
 
 
 def named_columns(columns: Columns) -> list[str]:
@@ -27,7 +26,7 @@ def check_named(columns: Columns, found: Sequence[str], name: str) -> None:
     Raises:
         DataError: a column is missing or stands twice.
     """
-    shown = ", ".join(found)[:_SHOWN_CHARACTERS]
+    shown = listed(found)
     if missing := [column for column in named_columns(columns) if column not in found]:
         raise DataError(
             f"{name} has no column {', '.join(missing)}; found: {shown}. "

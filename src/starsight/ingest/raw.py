@@ -34,7 +34,7 @@ class Reading:
 
 
 def field_text(value: Any) -> str:
-    """A value of a typed source (JSON, Parquet, SQL) as the text that a CSV file would hold; empty for null."""
+    """A value of JSON, or of another typed source, as the text that a CSV file would hold; empty for null."""
     match value:
         case None:
             return ""
@@ -44,8 +44,6 @@ def field_text(value: Any) -> str:
             return str(value).lower()
         case int() | float():
             return repr(value)
-        case bytes():  # Parquet files of some writers do not say that a column is text
-            return value.decode("utf-8", "replace")
         case datetime.datetime() | datetime.date():
             return value.isoformat()
         case list() | dict():

@@ -65,9 +65,9 @@ def _open(
     dataset: Dataset, layout: Layout, limits: IngestParams, reading: Reading
 ) -> Iterator[tuple[str, Iterator[RawRecord]]]:
     if isinstance(dataset, SqlDataset):
-        yield "sql", read_sql(dataset)
+        yield "sql", read_sql(dataset, reading)
     elif isinstance(dataset, HubDataset):
-        yield dataset.source, read_hub(dataset, layout)
+        yield dataset.source, read_hub(dataset, layout, reading)
     else:
         for file in open_files(dataset, layout, limits):
             yield file.name, _read_file(file, dataset, reading)
@@ -81,15 +81,15 @@ def _read_file(file: SourceFile, dataset: FileDataset, reading: Reading) -> Iter
         encoding = dataset.encoding or known.encoding
         return known.with_votes(_read_text(file, known.kind, known.needed, encoding, ",", reading))
     if isinstance(dataset, CsvDataset):
-        return _read_text(file, "csv", dataset.columns, dataset.encoding, dataset.separator, reading)
+        return _read_text(file, "csv", dataset.columns, dataset.encoding, dataset.used_delimiter, reading)
     return _read_text(file, "jsonl", dataset.columns, dataset.encoding, ",", reading)
 
 
 def _read_text(
-    file: SourceFile, kind: str, needed: Columns, encoding: str, separator: str, reading: Reading
+    file: SourceFile, kind: str, needed: Columns, encoding: str, delimiter: str, reading: Reading
 ) -> Iterator[RawRecord]:
     # csv wants line ends as they are; elsewhere only \n ends a line, and a lone \r is part of it
     text = decode(file.stream, encoding, reading, newline="" if kind == "csv" else "\n")
     if kind == "csv":
-        return read_delimited(text, file.name, needed, separator)
+        return read_delimited(text, file.name, needed, delimiter)
     return read_jsonl(text, file.name, needed) if kind == "jsonl" else read_snap(text)

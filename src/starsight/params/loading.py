@@ -1,7 +1,7 @@
 """Read ``params.yaml``, and say everything that is wrong with it at once."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
@@ -91,7 +91,7 @@ def _missing_rows(content: dict[str, Any]) -> list[str]:
 
 def _describe(problem: Any) -> str:
     """One line: where, what was expected, what was found."""
-    place = ".".join(str(part) for part in problem["loc"] if part not in _UNION_TAGS)
+    place = _place(problem["loc"])
     if problem["type"] == "missing":
         return f"{place}: is missing"
     if problem["type"] == "extra_forbidden":
@@ -103,11 +103,24 @@ def _describe(problem: Any) -> str:
     return f"{place}: {rule}; found {found!r}{_hint(found)}"
 
 
-_UNION_TAGS = {
-    *("csv", "tsv", "jsonl", "parquet", "snap", "kaggle", "amazon", "amazon2023", "yelp", "huggingface", "sql"),
-    *("str", "list[str]", "constrained-str", "list[constrained-str]", "int", "float", "bool"),
-}
-"""Names that pydantic puts into a path for the branch of a union it tried; they are no keys of the file."""
+_BRANCHING: Final = (
+    ("datasets", "*"),
+    ("datasets", "*", "*", "parameters", "*"),
+    ("models", "*", "checkpoint"),
+    ("models", "*", "sha256"),
+)
+"""Paths of unions; pydantic's next part says which branch it tried, and is no key of the file. ``*`` is any part."""
+
+
+def _place(path: tuple[int | str, ...]) -> str:
+    """A path of pydantic's as the keys of the file, with dots between them."""
+    return ".".join(str(part) for i, part in enumerate(path) if not any(_fits(path[:i], each) for each in _BRANCHING))
+
+
+def _fits(path: tuple[int | str, ...], pattern: tuple[str, ...]) -> bool:
+    return len(path) == len(pattern) and all(
+        expected in ("*", part) for part, expected in zip(path, pattern, strict=True)
+    )
 
 
 def _hint(found: object) -> str:

@@ -21,10 +21,10 @@ class IngestParams(Section):
 class DuplicateParams(Section):
     """Reviews that say the same."""
 
-    threshold: Annotated[float, Field(gt=0, le=1)]
+    min_similarity: Annotated[float, Field(gt=0, le=1)]
     """Jaccard similarity of the word shingles of two reviews from which one is a near copy of the other; 1 finds exact
     copies only."""
-    shingle: Annotated[int, Field(ge=1, le=10)]
+    shingle_words: Annotated[int, Field(ge=1, le=10)]
     """Words in a shingle."""
     permutations: Annotated[int, Field(ge=16, le=512)]
     """Length of a MinHash signature: more find more of the near copies, and take longer."""
@@ -86,7 +86,7 @@ class ValidateParams(Section):
     """Longest ``text_clean``, in characters. It joins a summary and a text, each as long as ``ingest`` lets pass."""
     warn_rejected_share: Share
     """Warns when more of the source's records were rejected; ``ingest.max_rejected_share`` is what stops."""
-    max_mix_distance: Share
+    warn_mix_distance: Share
     """Warns when more of the reviews would need other stars to have the mix of stars that is expected: that of the
     dataset's ``rating_mix``, and in validation and test that of the training reviews."""
     long_characters: PositiveInt
@@ -95,8 +95,8 @@ class ValidateParams(Section):
     """Warns when more of the reviews are long."""
     warn_unnamed_share: Share
     """Warns when more of the reviews lack the reviewer (product) that the splits keep together."""
-    earliest_year: Annotated[int, Field(ge=1900, le=2100)]
-    """Warns of reviews that are older, or from the future."""
+    warn_before_year: Annotated[int, Field(ge=1900, le=2100)]
+    """Warns of reviews from before this year, or from the future."""
 
 
 class TokenizeParams(Section):

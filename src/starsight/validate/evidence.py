@@ -69,8 +69,8 @@ def read_evidence(layout: Layout) -> Evidence:
             }
         ),
         dropped=read_table(layout.dropped, columns=["cluster", "stars"]),
-        dropped_share=_share(cleaning, "dropped", "reviews"),
-        rejected_share=_share(ingestion, "rejected", "records"),
+        dropped_share=_share(cleaning, "dropped", "reviews", layout.clean_report),
+        rejected_share=_share(ingestion, "rejected", "records", layout.ingest_report),
         today=datetime.now(UTC).date(),
     )
 
@@ -104,5 +104,8 @@ def _measured(reviews: pa.Table) -> pa.Table:
     return pa.table({**found, **lengths, "text_key": pa.array(text_keys)})
 
 
-def _share(report: dict[str, Any], part: str, whole: str) -> float:
-    return float(report[part] / max(report[whole], 1))
+def _share(report: dict[str, Any], part: str, whole: str, path: Path) -> float:
+    try:
+        return float(report[part] / max(report[whole], 1))
+    except (KeyError, TypeError):
+        raise DataError(f"{path} lacks the numbers {part} and {whole}; run dvc repro, which writes it anew.") from None

@@ -7,13 +7,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from starsight.params import RatingMix, ValidateParams
-from starsight.records import SPLITS
+from starsight.records import SPLITS, WHOLE_STARS, Split, whole_stars
 from starsight.validate.evidence import Evidence
 
 Mix = NDArray[np.float64]
-"""Shares of 1, 2, 3, 4 and 5 stars; NaN where there is no review."""
+"""Shares of ``WHOLE_STARS``; NaN where there is no review."""
 
-_TRAIN: Final = "train"
+_TRAIN: Final[Split] = "train"
+_TEST: Final[Split] = "test"
 
 
 def measures(evidence: Evidence, params: ValidateParams, rating_mix: RatingMix | None) -> dict[str, float]:
@@ -36,9 +37,10 @@ def measures(evidence: Evidence, params: ValidateParams, rating_mix: RatingMix |
 
 
 def mix(stars: "pd.Series[float]") -> Mix:
-    """Shares of the five stars, ``(5,)``. Half stars are rounded up, and what is out of range counts as the nearest."""
-    rounded = np.floor(stars.dropna().to_numpy() + 0.5).clip(1, 5).astype(int)
-    return np.bincount(rounded, minlength=6)[1:] / len(rounded) if len(rounded) else np.full(5, np.nan)
+    """Shares of ``whole_stars``, ``(5,)``; what is out of range counts as the nearest."""
+    rounded = whole_stars(stars.dropna().to_numpy()).clip(WHOLE_STARS[0], WHOLE_STARS[-1])
+    counts = np.array([np.count_nonzero(rounded == star) for star in WHOLE_STARS])
+    return counts / len(rounded) if len(rounded) else np.full(len(WHOLE_STARS), np.nan)
 
 
 def mix_distance(one: Mix | RatingMix, other: Mix | RatingMix) -> float:
@@ -47,7 +49,8 @@ def mix_distance(one: Mix | RatingMix, other: Mix | RatingMix) -> float:
 
 
 def tables(evidence: Evidence, measured: dict[str, float], group: str | None) -> dict[str, pd.DataFrame]:
-    """The tables that promises are about, by name. The first column names a row, the index counts them from 0.
+    """The tables that promises are about, by name. The index counts rows from 0, and the first column
+    names them; ``measures`` has one row, which needs no name.
 
     Args:
         evidence: what is known.
@@ -72,7 +75,7 @@ def _test_reviews(evidence: Evidence) -> pd.DataFrame:
     """The test reviews: when they were written, the newest training review, and whether dropped copies disagree."""
     reviews = evidence.reviews
     columns = ["review_id", "time", "cluster", "stars"]
-    test = reviews.loc[reviews["split"] == "test", columns].assign(
+    test = reviews.loc[reviews["split"] == _TEST, columns].assign(
         newest_train=reviews.loc[reviews["split"] == _TRAIN, "time"].max()
     )
     copies = test.merge(evidence.dropped, on="cluster", suffixes=("", "_of_copy"))

@@ -62,7 +62,7 @@ class ValidationReport:
     page: Path
     """First page of the Data Docs."""
 
-    def as_json(self) -> dict[str, bool | int | float]:
+    def flat(self) -> dict[str, bool | int | float]:
         """Flat and the same for the same reviews: no times."""
         broken = {broken.promise.name for broken in [*self.broken, *self.warnings]}
         return {

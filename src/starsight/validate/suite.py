@@ -22,11 +22,12 @@ from starsight.validate.evidence import LENGTHS, REQUIRED
 
 between = gxe.ExpectColumnValuesToBeBetween
 in_set = gxe.ExpectColumnValuesToBeInSet
-most = gxe.ExpectColumnMaxToBeBetween
 not_null = gxe.ExpectColumnValuesToNotBeNull
 unique = gxe.ExpectColumnValuesToBeUnique
+# ``measures`` has one row, whose value is the column's maximum: unlike ``between``, this says what was found instead
+measure_between = gxe.ExpectColumnMaxToBeBetween
 
-_REDO = "The clean stage writes no such table; write it again (dvc repro --force --single-item clean)"
+_REDO = "The clean stage never writes this; write it again (dvc repro --force --single-item clean)"
 
 
 @dataclass(frozen=True)
@@ -121,12 +122,12 @@ def _of_reviews(params: ValidateParams) -> list[Promise]:
 def _of_times(params: ValidateParams, today: date) -> list[Promise]:
     soft = partial(Promise, "reviews", "soft")
     # tomorrow: the source's clock may be ahead of UTC
-    first, tomorrow = datetime(params.earliest_year, 1, 1, tzinfo=UTC), today + timedelta(days=1)
+    first, tomorrow = datetime(params.warn_before_year, 1, 1, tzinfo=UTC), today + timedelta(days=1)
     end = datetime(tomorrow.year, tomorrow.month, tomorrow.day, 23, 59, 59, tzinfo=UTC)
     return [
         soft(
             "times_plausible",
-            f"times are from {params.earliest_year} (validate.earliest_year) to tomorrow",
+            f"times are from {params.warn_before_year} (validate.warn_before_year) to tomorrow",
             between(column="time", min_value=first, max_value=end),
             "Correct the format of time in the dataset's row of params.yaml",
         )
@@ -191,9 +192,9 @@ def _of_splits(params: ValidateParams) -> list[Promise]:
             "splits",
             "soft",
             "splits_alike",
-            f"at most {params.max_mix_distance:.1%} of a split's reviews would need other stars to be mixed as in "
-            "train (validate.max_mix_distance)",
-            between(column="distance_from_train", max_value=params.max_mix_distance),
+            f"at most {params.warn_mix_distance:.1%} of a split's reviews would need other stars to be mixed as in "
+            "train (validate.warn_mix_distance)",
+            between(column="distance_from_train", max_value=params.warn_mix_distance),
             "Small splits differ by chance, those by time as ratings change; elsewhere look for the reason",
         ),
     ]
@@ -203,28 +204,28 @@ def _of_measures(params: ValidateParams, known_mix: bool) -> list[Promise]:
     hard, soft = partial(Promise, "measures", "hard"), partial(Promise, "measures", "soft")
     rating_mix = soft(
         "rating_mix_as_known",
-        f"at most {params.max_mix_distance:.1%} of the reviews (validate.max_mix_distance) would need other stars to "
+        f"at most {params.warn_mix_distance:.1%} of the reviews (validate.warn_mix_distance) would need other stars to "
         "be mixed as the dataset's rating_mix says",
-        most(column="rating_mix_distance", max_value=params.max_mix_distance),
+        measure_between(column="rating_mix_distance", max_value=params.warn_mix_distance),
         "Look whether the source is the one that was meant, and its scale; or correct rating_mix",
     )
     return [
         hard(
             "stars_vary",
             "train has at least 2 different stars",
-            most(column="training_stars", min_value=2),
+            measure_between(column="training_stars", min_value=2),
             "There is nothing to learn from a constant; look at the rating column in the dataset's row",
         ),
         hard(
             "few_dropped",
             f"cleaning drops at most {params.max_dropped_share:.1%} of the reviews (validate.max_dropped_share)",
-            most(column="dropped_share", max_value=params.max_dropped_share),
+            measure_between(column="dropped_share", max_value=params.max_dropped_share),
             "reports/clean.json says why they went",
         ),
         soft(
             "few_rejected",
             f"at most {params.warn_rejected_share:.1%} of the records are rejected (validate.warn_rejected_share)",
-            most(column="rejected_share", max_value=params.warn_rejected_share),
+            measure_between(column="rejected_share", max_value=params.warn_rejected_share),
             "reports/ingest.json says why they went",
         ),
         *([rating_mix] if known_mix else []),
