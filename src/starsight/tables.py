@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from starsight.errors import DataError
 
-ROW_GROUP_ROWS: Final = 10_000
-"""Rows that make a row group; one more piece may still come on top."""
+ROW_GROUP_ROWS: Final = 8_000
+"""Rows that make a row group, a little fewer than most pieces have: two of them would be many for one batch."""
 _ROW_GROUP_BYTES: Final = 32_000_000
 
 
@@ -106,7 +106,7 @@ def write_table(table: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
 
 
 class TableWriter:
-    """A Parquet file that grows piece by piece, whatever their size, in row groups of some ten thousand rows."""
+    """A Parquet file that grows piece by piece, whatever their size, in row groups of about the same."""
 
     def __init__(self, file: pq.ParquetWriter) -> None:
         self._file = file
