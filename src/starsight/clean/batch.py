@@ -49,9 +49,11 @@ class Batch:
         """Keep the texts of the batch for later."""
         pq.write_table(pa.table([texts, joined], schema=_PART_SCHEMA), self.part, compression="lz4")
 
-    def texts(self) -> tuple[list[str], list[str]]:
-        """The texts of the batch as they were last written: alone, and with their summaries."""
+    def texts(self, places: Rows | None = None) -> tuple[list[str], list[str]]:
+        """The texts of the batch, or of some places in it, as last written: alone, and with their summaries."""
         table = pq.read_table(self.part)
+        if places is not None:  # turning all of them into Python's strings would take far longer than reading them
+            table = table.take(pa.array(places))
         return table["text"].to_pylist(), table["joined"].to_pylist()
 
 
@@ -83,11 +85,8 @@ class Store:
         """What is compared of each of ``rows``."""
         found: dict[int, str] = {}
         for batch, held, places in self.by_batch(np.unique(rows)):
-            texts, joined = batch.texts()
-            found |= {
-                row: compared(texts[place], joined[place])
-                for row, place in zip(held.tolist(), places.tolist(), strict=True)
-            }
+            texts, joined = batch.texts(places)
+            found |= {row: compared(*both) for row, *both in zip(held.tolist(), texts, joined, strict=True)}
         return found
 
     def review_ids(self, rows: Rows) -> list[str]:

@@ -38,8 +38,6 @@ class Copies:
     """Row of the first review that says exactly the same."""
     cluster: Rows
     """Row of the first review that says nearly the same."""
-    similarity: NDArray[np.float32]
-    """Jaccard similarity with the review that stands for it, 0 to 1."""
     disputed: NDArray[np.bool_]
     """Whether the reviews of its cluster disagree about the stars."""
 
@@ -77,23 +75,26 @@ def find_copies(index: Index, bands: BandFiles, store: Store, params: DuplicateP
     return pairs[_similarities(pairs, store, params, pool) >= params.min_similarity]
 
 
-def settle(index: Index, near: Pairs, store: Store, params: DuplicateParams, pool: Workers) -> Copies:
+def settle(index: Index, near: Pairs, store: Store) -> Copies:
     """Join copies to clusters, and choose one review of each.
 
     Args:
         index: of all reviews.
         near: from ``find_copies``.
         store: the reviews.
-        params: how words are compared.
-        pool: who compares them.
     """
     exact = exact_copies(index.key, index.empty)
     cluster = join_clusters(exact, near)
-    verdict = choose(index, cluster, exact, store.review_ids)
-    similarity = np.ones(len(index), dtype=np.float32)
-    apart = np.flatnonzero(exact != exact[verdict.stands_for])
-    similarity[apart] = _similarities(np.stack([apart, verdict.stands_for[apart]], axis=1), store, params, pool)
-    return Copies(verdict, exact, cluster, similarity, disputed(index, cluster))
+    return Copies(choose(index, cluster, exact, store.review_ids), exact, cluster, disputed(index, cluster))
+
+
+def similarities(copies: Copies, store: Store, params: DuplicateParams, pool: Workers) -> NDArray[np.float32]:
+    """Jaccard similarity of each review with the one that stands for it, 0 to 1; ``(reviews,)``."""
+    similarity = np.ones(len(store), dtype=np.float32)
+    apart = np.flatnonzero(copies.exact != copies.exact[copies.stands_for])
+    pairs = np.stack([apart, copies.stands_for[apart]], axis=1)
+    similarity[apart] = _similarities(pairs, store, params, pool)
+    return similarity
 
 
 def _similarities(pairs: Pairs, store: Store, params: DuplicateParams, pool: Workers) -> NDArray[np.float64]:

@@ -18,9 +18,9 @@ from scipy.sparse.csgraph import connected_components
 
 from starsight.clean.words import letters
 
-Rows = NDArray[np.int64]
-"""Places in the ingested table, from 0: ``(rows,)``."""
-Pairs = NDArray[np.int64]
+Rows = NDArray[np.signedinteger[Any]]
+"""Places in the ingested table, from 0: ``(rows,)``. In 32 bits where there is one for every review."""
+Pairs = NDArray[np.signedinteger[Any]]
 """Two rows each, the smaller first: ``(pairs, 2)``."""
 
 MIN_OWN_LETTERS: Final = 60
@@ -101,7 +101,7 @@ def exact_copies(key: NDArray[np.uint64], empty: NDArray[np.bool_]) -> Rows:
         key: as in ``Index``.
         empty: as in ``Index``.
     """
-    first = np.arange(len(key))
+    first = np.arange(len(key), dtype=np.int32)
     shared = np.flatnonzero(repeated(key) & ~empty)
     first[shared] = pd.Series(shared).groupby(key[shared]).transform("first")
     return first
@@ -161,7 +161,7 @@ def choose(index: Index, cluster: Rows, exact: Rows, review_ids: Callable[[Rows]
         review_ids: the ids of some rows.
     """
     reason = np.where(index.empty, REASON_CODES["empty"], KEPT)
-    stands_for = np.arange(len(index))
+    stands_for = np.arange(len(index), dtype=np.int32)
 
     reason[_same_id(index, cluster)] = REASON_CODES["same_id"]
 

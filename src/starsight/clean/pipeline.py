@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from starsight.clean.batch import Batch, Decided, Store, correct, count_dropped, finish, prepare
-from starsight.clean.copies import Copies, find_copies, settle
+from starsight.clean.copies import Copies, find_copies, settle, similarities
 from starsight.clean.duplicates import REASON_CODES, UNDATED, Index, same_once_corrected
 from starsight.clean.examples import Example, few
 from starsight.clean.leakage import Leakage
@@ -71,19 +71,20 @@ def _clean(
     log.info("%d reviews in %d batches, %d processes", len(store), len(store.batches), pool.n)
     noted = _prepare(store, bands, params, pool)
     near = find_copies(noted.index, bands, store, params.duplicates, pool)
-    copies = settle(noted.index, near, store, params.duplicates, pool)
+    copies = settle(noted.index, near, store)
     for words in _words_of_dropped(copies, store, pool):
         noted.words.subtract(words)
 
     corrections = find_corrections(noted.words, params.spelling, veto=veto)
     corrected, key = _correct(store, noted.index, corrections, pool)
     if len(alike := same_once_corrected(key, noted.index)):
-        copies = settle(noted.index, np.concatenate([near, alike]), store, params.duplicates, pool)
+        copies = settle(noted.index, np.concatenate([near, alike]), store)
 
     split = _splits(noted.index, copies, params.split)
     copies = copies.without_disputed(test=split == SPLIT_CODES["test"])
-    _write(_decided(store, copies, split, noted.index, corrected), output, pool, n_reviews=len(store))
-    near_copies = _some_near_copies(copies, store)
+    similarity = similarities(copies, store, params.duplicates, pool)
+    decided = _decided(store, copies, similarity, split, noted.index, corrected)
+    _write(decided, output, pool, n_reviews=len(store))
     train, test = (copies.kept & (split == SPLIT_CODES[name]) for name in ("train", "test"))
     return CleanReport(
         n_reviews=len(store),
@@ -91,7 +92,7 @@ def _clean(
         n_disputed=copies.n_disputed,
         changed=noted.changed,
         examples=few(noted.examples),
-        near_copies=near_copies,
+        near_copies=_some_near_copies(copies, similarity, store),
         corrections=corrections,
         n_corrected=int((corrected & copies.kept).sum()),
         splits=Counter({name: int((split[copies.kept] == code).sum()) for name, code in SPLIT_CODES.items()}),
@@ -166,7 +167,12 @@ def _write(decided: Iterator[tuple[Batch, Decided]], output: Output, pool: Worke
 
 
 def _decided(
-    store: Store, copies: Copies, split: NDArray[np.int8], index: Index, corrected: NDArray[np.bool_]
+    store: Store,
+    copies: Copies,
+    similarity: NDArray[np.float32],
+    split: NDArray[np.int8],
+    index: Index,
+    corrected: NDArray[np.bool_],
 ) -> Iterator[tuple[Batch, Decided]]:
     """What was decided of the reviews of each batch."""
     replaced = ~copies.kept & copies.kept[copies.stands_for]
@@ -181,17 +187,17 @@ def _decided(
                 split=split[rows],
                 cluster=index.key[copies.cluster[rows]],
                 kept_review_id=ids.take(places).to_pylist(),
-                similarity=np.where(replaced[rows], copies.similarity[rows], np.nan),
+                similarity=np.where(replaced[rows], similarity[rows], np.nan),
                 corrected=corrected[rows],
             ),
         )
 
 
-def _some_near_copies(copies: Copies, store: Store) -> list[NearCopy]:
+def _some_near_copies(copies: Copies, similarity: NDArray[np.float32], store: Store) -> list[NearCopy]:
     near = np.flatnonzero(copies.reason == REASON_CODES["near"])[:_NEAR_COPIES_SHOWN]
     texts = store.compared_texts(np.concatenate([near, copies.stands_for[near]]))
     return [
-        NearCopy(texts[row], texts[keeper], float(copies.similarity[row]))
+        NearCopy(texts[row], texts[keeper], float(similarity[row]))
         for row, keeper in zip(near.tolist(), copies.stands_for[near].tolist(), strict=True)
     ]
 
