@@ -190,7 +190,7 @@ def read_in_process(folder: Path, dataset: HubDataset, **environment: str) -> li
     env = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
     env |= {"HF_HOME": str(folder / "hf"), "HF_HUB_DISABLE_TELEMETRY": "1", "NO_PROXY": "127.0.0.1"} | environment
     command = [sys.executable, "-c", READ, dataset.model_dump_json()]
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=40, check=False)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 

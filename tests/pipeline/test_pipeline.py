@@ -128,7 +128,7 @@ def wait_for_answer(request, server):
 def test_repro_again_runs_nothing_and_says_so_in_seconds(repository):
     started = time.monotonic()
     assert ran(repository.run("dvc", "repro")) == []
-    assert time.monotonic() - started < 20  # five on a machine that does nothing else
+    assert time.monotonic() - started < 60  # five on a machine that does nothing else
 
 
 def test_measuring_again_keeps_the_run_and_the_version_and_notes_the_new_setting(repository):
