@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from starsight.clean.corrections import in_case_of
 from starsight.errors import DataError
 
 TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -109,13 +110,6 @@ class Planter:
 
     def _any_of(self, choices: list[str]) -> str:
         return choices[int(self.random.integers(len(choices)))]
-
-
-def in_case_of(model: str, word: str) -> str:
-    """``word`` in capitals, capitalised or in lower case, as ``model`` is."""
-    if model.isupper():
-        return word.upper()
-    return word.capitalize() if model[0].isupper() else word
 
 
 def _neighbours(word: str, first: int) -> Iterator[str]:

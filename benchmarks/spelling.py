@@ -19,8 +19,8 @@ included, as in life, and the corrections that the shipped settings find are put
   reviews with planted errors.
 - ``false_corrections_share``: words that were changed wrongly, of all words that no error was planted in.
 
-A change of an untouched word is right where ``judged_corrections.csv`` says so: a person read the word among its
-neighbours. Where it has no such line, the change is right if the public list has exactly this pair, and wrong
+A change of an untouched word is right where ``judged_corrections.csv`` says so: the author of the rules read the word
+among its neighbours. Where it has no such line, the change is right if the public list has exactly this pair, and wrong
 otherwise; ``false_corrections_share_judged`` leaves out the changes that were not judged. Times are seconds of
 processor time, one core.
 """

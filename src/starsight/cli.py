@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from starsight.errors import RegistryError, StarsightError
+from starsight.errors import RegistryError, StarsightError, trouble
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -128,8 +128,7 @@ def one_line_errors() -> Iterator[None]:
         typer.echo(f"starsight: {error}", err=True)
         raise typer.Exit(1) from None
     except OSError as error:
-        place = f" at {error.filename}" if error.filename else ""
-        typer.echo(f"starsight: {error.strerror or error}{place}; mend it and run again.", err=True)
+        typer.echo(f"starsight: {trouble(error)}; mend it and run again.", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

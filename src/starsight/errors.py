@@ -30,3 +30,9 @@ class ModelError(StarsightError):
 
 class RegistryError(StarsightError):
     """The MLflow store or registry cannot be reached, or refuses a request."""
+
+
+def trouble(error: OSError) -> str:
+    """What the machine complains of, and of which file: ``No space left on device at data/interim/clean.parquet``."""
+    place = f" at {error.filename}" if error.filename else ""
+    return f"{error.strerror or error}{place}"

@@ -12,7 +12,7 @@ from types import FrameType
 
 import numpy as np
 
-from starsight.errors import StarsightError
+from starsight.errors import StarsightError, trouble
 from starsight.layout import Layout
 from starsight.memory import peak_memory_mib
 from starsight.model.checkpoints import check_reachable
@@ -51,8 +51,7 @@ def run(main: Main) -> None:
         _stop(f"{name}: {error}", 1)
     except OSError as error:
         log.debug("stage %s failed", name, exc_info=True)
-        place = f" at {error.filename}" if error.filename else ""
-        _stop(f"{name}: {error.strerror or error}{place}; nothing half-written was left. Mend it and run again.", 1)
+        _stop(f"{name}: {trouble(error)}; nothing half-written was left. Mend it and run again.", 1)
     except KeyboardInterrupt:
         _stop(f"{name}: stopped by Ctrl-C; nothing half-written was left.", 130)
     except Terminated:

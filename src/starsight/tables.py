@@ -82,6 +82,16 @@ def write_json(content: Mapping[str, Any], path: Path) -> None:
     write_text(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n", path)
 
 
+def missing(path: Path) -> DataError:
+    """What to say where a stage's file is not there."""
+    return DataError(f"{path} is missing; run the stage that writes it (dvc repro).")
+
+
+def no_parquet(path: Path, error: Exception) -> DataError:
+    """What to say where a stage's table cannot be read, and why."""
+    return DataError(f"{path} is not a readable Parquet file ({error}); delete it and run dvc repro.")
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
@@ -91,7 +101,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"{path} is missing; run the stage that writes it (dvc repro).") from None
+        raise missing(path) from None
     except ValueError as error:
         raise DataError(f"{path} is not valid JSON ({error}); delete it and run dvc repro.") from None
     if not isinstance(content, dict):
@@ -111,19 +121,21 @@ class TableWriter:
     def __init__(self, file: pq.ParquetWriter) -> None:
         self._file = file
         self._waiting: list[pa.Table] = []
+        self._n_rows = self._n_bytes = 0  # of what is waiting: adding it up anew for each piece takes quadratic time
 
     def write(self, piece: pa.Table) -> None:
         """Add rows behind those that are there."""
         self._waiting.append(piece)
-        n_rows, n_bytes = (sum(getattr(each, what) for each in self._waiting) for what in ("num_rows", "nbytes"))
-        if n_rows >= ROW_GROUP_ROWS or n_bytes >= _ROW_GROUP_BYTES:
+        self._n_rows += piece.num_rows
+        self._n_bytes += piece.nbytes
+        if self._n_rows >= ROW_GROUP_ROWS or self._n_bytes >= _ROW_GROUP_BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Write what is waiting."""
-        if any(piece.num_rows for piece in self._waiting):
+        if self._n_rows:
             self._file.write_table(pa.concat_tables(self._waiting).combine_chunks())
-        self._waiting = []
+        self._waiting, self._n_rows, self._n_bytes = [], 0, 0
 
 
 @contextmanager
@@ -144,9 +156,9 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     try:
         return pd.read_parquet(path, columns=columns)
     except FileNotFoundError:
-        raise DataError(f"{path} is missing; run the stage that writes it (dvc repro).") from None
+        raise missing(path) from None
     except pa.ArrowInvalid as error:
-        raise DataError(f"{path} is not a readable Parquet file ({error}); delete it and run dvc repro.") from None
+        raise no_parquet(path, error) from None
 
 
 def check_columns(path: Path, schema: pa.Schema) -> None:
@@ -158,9 +170,9 @@ def check_columns(path: Path, schema: pa.Schema) -> None:
     try:
         found = pq.read_schema(path)
     except FileNotFoundError:
-        raise DataError(f"{path} is missing; run the stage that writes it (dvc repro).") from None
+        raise missing(path) from None
     except pa.ArrowInvalid as error:
-        raise DataError(f"{path} is not a readable Parquet file ({error}); delete it and run dvc repro.") from None
+        raise no_parquet(path, error) from None
     wrong = [each.name for each in schema if each.name not in found.names or not _holds(found.field(each.name), each)]
     if wrong:
         raise DataError(
@@ -182,7 +194,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path)
     except FileNotFoundError:
-        raise DataError(f"{path} is missing; run the stage that writes it (dvc repro).") from None
+        raise missing(path) from None
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

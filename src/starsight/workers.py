@@ -14,8 +14,6 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Final, Self, TypeVar
 
-from joblib import cpu_count
-
 from starsight.errors import ParamsError, StarsightError
 from starsight.memory import note_worker_memory, resident_peak_mib
 
@@ -34,6 +32,8 @@ def processors() -> int:
     """
     asked = os.environ.get("STARSIGHT_WORKERS")
     if asked is None:
+        from joblib import cpu_count  # here: every worker imports this module, and none asks
+
         return int(cpu_count())  # it knows of a container's share, too
     if not asked.isdecimal() or int(asked) < 1:
         raise ParamsError(f"STARSIGHT_WORKERS is {asked!r}; set it to a whole number from 1, or unset it.")

@@ -22,7 +22,7 @@ from starsight.ingest.outcome import ingest
 from starsight.layout import Layout
 from starsight.params import Columns, CsvDataset, Dataset, IngestParams, RatingColumn
 
-MOVIES = Path("/work/shared/data/movies_2k.txt.gz")
+MOVIES = REPOSITORY.parent / "shared/data/movies_2k.txt.gz"
 LIMITS = IngestParams(max_rejected_share=0.02, max_characters=50_000, max_expansion=200)
 
 

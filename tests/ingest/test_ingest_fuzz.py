@@ -95,10 +95,12 @@ def test_no_bytes_whatever_break_it(kind, noise, place, pack, unpacked_noise):
     middle = len(good) // 2
     content = {"as it is": noise, "after good records": good + noise, "inside": good[:middle] + noise + good[middle:]}
     if unpacked_noise:
-        ingested(kind, pack(content[place]))
+        whole = pack(content[place])
     else:
         packed = pack(good)
-        ingested(kind, packed[: len(packed) // 2] + noise + packed[len(packed) // 2 :])
+        whole = packed[: len(packed) // 2] + noise + packed[len(packed) // 2 :]
+    report, kept = ingested(kind, whole)
+    assert len(kept) == (0 if report is None else report.kept)
 
 
 TEXTS = st.text() | st.lists(

@@ -146,11 +146,11 @@ def _index(reviews: pd.DataFrame, texts: list[str], compared_texts: list[str], p
     )
 
 
-def count_dropped(dropped: tuple[Batch, NDArray[np.int64]]) -> WordCounts:
+def count_dropped(dropped: tuple[Batch, Rows]) -> WordCounts:
     """The words of some reviews of a batch, by their places in it."""
     batch, places = dropped
-    _, joined = batch.texts()
-    return count_words(joined[place] for place in places)
+    _, joined = batch.texts(places)
+    return count_words(joined)
 
 
 @dataclass(frozen=True)
@@ -201,11 +201,6 @@ class Finished:
     """Columns of ``CLEAN_SCHEMA``."""
     dropped: pa.Table
     """Columns of ``DROPPED_SCHEMA``."""
-
-    @property
-    def n_corrected(self) -> int:
-        """Kept reviews with a corrected word."""
-        return int(pc.sum(self.kept["spelling_corrected"]).as_py() or 0)
 
 
 def finish(given: tuple[Batch, Decided]) -> Finished:

@@ -17,7 +17,6 @@ from starsight.clean.duplicates import (
     Verdict,
     choose,
     disputed,
-    exact_copies,
     join_clusters,
 )
 from starsight.clean.near import BandFiles, jaccard
@@ -68,22 +67,24 @@ class Copies:
         return replace(self, verdict=replace(self.verdict, reason=reason))
 
 
-def find_copies(index: Index, bands: BandFiles, store: Store, params: DuplicateParams, pool: Workers) -> Pairs:
+def find_copies(
+    index: Index, exact: Rows, bands: BandFiles, store: Store, params: DuplicateParams, pool: Workers
+) -> Pairs:
     """Near copies among the reviews that are no exact copies of an earlier one."""
-    alone = np.flatnonzero((exact_copies(index.key, index.empty) == np.arange(len(index))) & ~index.empty)
+    alone = np.flatnonzero((exact == np.arange(len(index))) & ~index.empty)
     pairs = bands.candidates(alone)
     return pairs[_similarities(pairs, store, params, pool) >= params.min_similarity]
 
 
-def settle(index: Index, near: Pairs, store: Store) -> Copies:
+def settle(index: Index, exact: Rows, near: Pairs, store: Store) -> Copies:
     """Join copies to clusters, and choose one review of each.
 
     Args:
         index: of all reviews.
+        exact: from ``exact_copies``.
         near: from ``find_copies``.
         store: the reviews.
     """
-    exact = exact_copies(index.key, index.empty)
     cluster = join_clusters(exact, near)
     return Copies(choose(index, cluster, exact, store.review_ids), exact, cluster, disputed(index, cluster))
 

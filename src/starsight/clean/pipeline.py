@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from starsight.clean.batch import Batch, Decided, Store, correct, count_dropped, finish, prepare
 from starsight.clean.copies import Copies, find_copies, settle, similarities
-from starsight.clean.duplicates import REASON_CODES, UNDATED, Index, same_once_corrected
+from starsight.clean.duplicates import REASON_CODES, UNDATED, Index, exact_copies, same_once_corrected
 from starsight.clean.examples import Example, few
 from starsight.clean.leakage import Leakage
 from starsight.clean.near import BandFiles
@@ -70,15 +70,16 @@ def _clean(
 ) -> CleanReport:
     log.info("%d reviews in %d batches, %d processes", len(store), len(store.batches), pool.n)
     noted = _prepare(store, bands, params, pool)
-    near = find_copies(noted.index, bands, store, params.duplicates, pool)
-    copies = settle(noted.index, near, store)
+    exact = exact_copies(noted.index.key, noted.index.empty)
+    near = find_copies(noted.index, exact, bands, store, params.duplicates, pool)
+    copies = settle(noted.index, exact, near, store)
     for words in _words_of_dropped(copies, store, pool):
         noted.words.subtract(words)
 
     corrections = find_corrections(noted.words, params.spelling, veto=veto)
     corrected, key = _correct(store, noted.index, corrections, pool)
     if len(alike := same_once_corrected(key, noted.index)):
-        copies = settle(noted.index, np.concatenate([near, alike]), store)
+        copies = settle(noted.index, exact, np.concatenate([near, alike]), store)
 
     split = _splits(noted.index, copies, params.split)
     copies = copies.without_disputed(test=split == SPLIT_CODES["test"])

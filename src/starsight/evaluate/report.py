@@ -11,6 +11,7 @@ from starsight.evaluate.methods import Method
 from starsight.intervals import ClusterBootstrap, Estimate
 from starsight.metrics import Stars, errors
 from starsight.pages import count, stars, write_page
+from starsight.records import whole_stars
 
 UNSEEN = {
     "reviewer": "by people none of whose reviews it learnt from",
@@ -60,7 +61,7 @@ def errors_by_star(stars_true: Stars, stars_pred: Stars) -> pd.DataFrame:
         ``stars``, ``n_reviews``, ``mae``, ``rmse`` and ``bias`` (the mean error, above 0 where predictions are too
         high).
     """
-    table = pd.DataFrame({"stars": np.floor(stars_true + 0.5).astype(int), "error": errors(stars_true, stars_pred)})
+    table = pd.DataFrame({"stars": whole_stars(stars_true), "error": errors(stars_true, stars_pred)})
     table["absolute"], table["square"] = table["error"].abs(), table["error"] ** 2
     by_star = table.groupby("stars", as_index=False).agg(
         n_reviews=("error", "size"), mae=("absolute", "mean"), rmse=("square", "mean"), bias=("error", "mean")

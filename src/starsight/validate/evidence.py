@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from starsight.errors import DataError
 from starsight.layout import Layout
 from starsight.records import CLEAN_SCHEMA
-from starsight.tables import read_json, read_table
+from starsight.tables import missing, no_parquet, read_json, read_table
 
 REQUIRED: Final = [field.name for field in CLEAN_SCHEMA if not field.nullable]
 """Columns of the clean table that may not be null."""
@@ -81,9 +81,9 @@ def _parquet(path: Path) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(path) as file:
             yield file
     except FileNotFoundError:
-        raise DataError(f"{path} is missing; run the stage that writes it (dvc repro).") from None
+        raise missing(path) from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path} is not a readable Parquet file ({error}); delete it and run dvc repro.") from None
+        raise no_parquet(path, error) from None
 
 
 def _without_texts(file: pq.ParquetFile, columns: list[str]) -> pd.DataFrame:
