@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from starsight.clean.corrections import correct_spelling
 from starsight.clean.duplicates import DROP_REASONS, KEPT, UNDATED, Index, Rows, compared, hash64
 from starsight.clean.examples import Example, first_changes
-from starsight.clean.near import Bands, band_hashes
+from starsight.clean.near import Signatures, sign
 from starsight.clean.spelling import WordCounts, count_words
 from starsight.clean.text import join_summary, normalise
 from starsight.clean.words import letters
@@ -74,6 +74,10 @@ class Store:
     def __len__(self) -> int:
         return int(self.first_row[-1])
 
+    def batch_of(self, rows: Rows) -> Rows:
+        """The number of the batch that holds each of ``rows``; any shape."""
+        return np.searchsorted(self.first_row, rows, side="right") - 1
+
     def by_batch(self, rows: Rows) -> Iterator[tuple[Batch, Rows, Rows]]:
         """Each batch that holds any of ``rows`` (ascending): the batch, which rows, and their places in it."""
         cuts = np.searchsorted(rows, self.first_row)
@@ -102,7 +106,7 @@ class Prepared:
     """What ``prepare`` found in a batch."""
 
     index: Index
-    bands: Bands | None
+    signatures: Signatures | None
     """None where near copies are not looked for."""
     words: WordCounts
     changed: Counter[str]
@@ -123,7 +127,7 @@ def prepare(batch: Batch, params: CleanParams) -> Prepared:
     near = params.duplicates.min_similarity < 1
     return Prepared(
         index=_index(reviews, texts, compared_texts, params),
-        bands=band_hashes(compared_texts, params.duplicates) if near else None,
+        signatures=sign(compared_texts, params.duplicates) if near else None,
         words=count_words(joined),
         changed=Counter(
             rule for title, body in zip(titles, bodies, strict=True) for rule in title.changed_by | body.changed_by

@@ -19,7 +19,7 @@ from starsight.clean.duplicates import (
     disputed,
     join_clusters,
 )
-from starsight.clean.near import BandFiles, jaccard
+from starsight.clean.near import SignatureFiles, jaccard
 from starsight.params import DuplicateParams
 from starsight.progress import track
 from starsight.workers import Workers
@@ -68,11 +68,11 @@ class Copies:
 
 
 def find_copies(
-    index: Index, exact: Rows, bands: BandFiles, store: Store, params: DuplicateParams, pool: Workers
+    index: Index, exact: Rows, signatures: SignatureFiles, store: Store, params: DuplicateParams, pool: Workers
 ) -> Pairs:
     """Near copies among the reviews that are no exact copies of an earlier one."""
     alone = np.flatnonzero((exact == np.arange(len(index))) & ~index.empty)
-    pairs = bands.candidates(alone)
+    pairs = signatures.candidates(alone, params)
     return pairs[_similarities(pairs, store, params, pool) >= params.min_similarity]
 
 
@@ -101,9 +101,13 @@ def similarities(copies: Copies, store: Store, params: DuplicateParams, pool: Wo
 def _similarities(pairs: Pairs, store: Store, params: DuplicateParams, pool: Workers) -> NDArray[np.float64]:
     """Jaccard similarity of the two reviews of each pair, ``(pairs,)``."""
     measure = partial(_similarities_of, store=store, shingle=params.shingle_words)
-    chunks = [pairs[start : start + _PAIRS_AT_ONCE] for start in range(0, len(pairs), _PAIRS_AT_ONCE)]
+    # first the pairs of one batch: a chunk of them reads few batches, and one that holds a distant pair reads many
+    order = np.lexsort((pairs[:, 0], np.abs(np.diff(store.batch_of(pairs), axis=1)[:, 0]) > 0))
+    chunks = np.split(pairs[order], range(_PAIRS_AT_ONCE, len(pairs), _PAIRS_AT_ONCE))
     measured = track(pool.map(measure, chunks), "compare reviews", unit="chunks", total=len(chunks))
-    return np.concatenate([np.empty(0), *measured])
+    similarity = np.empty(len(pairs))
+    similarity[order] = np.concatenate(list(measured))
+    return similarity
 
 
 def _similarities_of(pairs: Pairs, *, store: Store, shingle: int) -> NDArray[np.float64]:

@@ -3,7 +3,9 @@
 A review's signature holds, for each of many random orders of all word shingles, the first shingle that it has; two
 signatures agree in about the share of places that is the Jaccard similarity of the two sets (Broder 1997). Cut into
 bands, signatures that agree in a whole band make a candidate pair (Leskovec, Rajaraman, Ullman: Mining of Massive
-Datasets, 3.4), and only candidates are compared word by word.
+Datasets, 3.4). Bands alone let many a pair through that is half as similar as it must be, and the more reviews there
+are, the more of those there are to a review: a candidate must also agree in enough places of the whole signature, of
+which one byte each is kept (Li, Koenig 2010). Only what is left is compared word by word.
 
 The signatures are rensa's. Its index of bands is not used: it holds all of them in memory, 1.2 KiB a review. Here a
 band is one number a review, kept on disk, and candidates are what sorting one band brings together.
@@ -18,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from rensa import RMinHash
 
-from starsight.clean.duplicates import Pairs, Rows, repeated
+from starsight.clean.duplicates import Pairs, Rows
 from starsight.clean.words import split_words
 from starsight.params import DuplicateParams
 from starsight.progress import track
@@ -27,8 +29,8 @@ MIN_RECALL = 0.95
 """Share of the pairs at the very threshold that shall become candidates."""
 NO_BAND = np.uint64(0)
 """Band of a review with fewer words than a shingle: it has no near copies."""
-
-Bands = NDArray[np.uint64]
+MAX_LOSS = 0.001
+"""Share of the pairs at the very threshold that may be lost for agreeing in too few places of their signatures."""
 
 _SEED = 1
 """Of the signatures. Not the run's seed: who is a copy of whom must not change with it."""
@@ -54,12 +56,18 @@ class BandShape:
         return cls(params.permutations, 1)
 
 
-def band_hashes(texts: Sequence[str], params: DuplicateParams) -> Bands:
-    """The bands of each text's signature, one number each.
+@dataclass(frozen=True)
+class Signatures:
+    """What is kept of the MinHash signatures of some texts."""
 
-    Returns:
-        ``(texts, bands)``; ``NO_BAND`` where a text is shorter than a shingle.
-    """
+    bands: NDArray[np.uint64]
+    """A number for each band, ``(texts, bands)``; ``NO_BAND`` where a text is shorter than a shingle."""
+    places: NDArray[np.uint8]
+    """The last byte of each place, ``(texts, permutations)``."""
+
+
+def sign(texts: Sequence[str], params: DuplicateParams) -> Signatures:
+    """The signatures of ``texts``."""
     shape = BandShape.of(params)
     hashes, offsets = _shingle_hashes([words(text) for text in texts], params.shingle_words)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, params.permutations, _SEED)
@@ -69,7 +77,7 @@ def band_hashes(texts: Sequence[str], params: DuplicateParams) -> Bands:
     for row in range(shape.rows):
         bands = _mixed(bands * _MIX + cut[:, :, row])
     bands[np.diff(offsets) == 0] = NO_BAND
-    return bands
+    return Signatures(bands, signatures.astype(np.uint8))
 
 
 def words(text: str) -> list[str]:
@@ -113,38 +121,63 @@ def candidate_pairs(band: NDArray[np.uint64], rows: Rows) -> Pairs:
     Returns:
         ``(pairs, 2)`` entries of ``rows``, the smaller first.
     """
-    shared = repeated(band) & (band != NO_BAND)
-    bucket = pd.DataFrame({"row": rows[shared]}).groupby(band[shared])["row"]
-    row, first, before = rows[shared], bucket.transform("first"), bucket.shift()
-    follows = before.notna().to_numpy()
-    partners = np.concatenate([first[follows], before[follows]]).astype(np.int64)
-    return np.unique(np.stack([partners, np.tile(row[follows], 2)], axis=1), axis=0)
+    order = np.argsort(band, kind="stable")
+    ordered, row = band[order], rows[order]
+    follows = np.flatnonzero((ordered[1:] == ordered[:-1]) & (ordered[1:] != NO_BAND)) + 1
+    begins = np.ones(len(band), dtype=bool)
+    begins[follows] = False
+    first = row[np.maximum.accumulate(np.where(begins, np.arange(len(band)), 0))]
+    partners = np.concatenate([first[follows], row[follows - 1]])
+    return _distinct(np.stack([partners, np.tile(row[follows], 2)], axis=1))
 
 
-class BandFiles:
-    """The bands of all reviews, a file each."""
+def _distinct(pairs: Pairs) -> Pairs:
+    """Each pair once, in order. A pair is sorted as one number: comparing two at a time takes ten times as long."""
+    numbers = np.unique(pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1])
+    return np.stack([numbers >> 32, numbers & 0xFFFFFFFF], axis=1)
+
+
+def fewest_agreeing(params: DuplicateParams) -> int:
+    """Places of the signatures in which all but ``MAX_LOSS`` of the pairs at the threshold agree: each place of such a
+    pair agrees with the chance that is its similarity."""
+    from scipy.stats import binom  # here: it takes a while, and no worker needs it
+
+    return int(binom.ppf(MAX_LOSS, params.permutations, params.min_similarity))
+
+
+class SignatureFiles:
+    """The signatures of all reviews, a file for each band and each place: what looks at one reads no other."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.n_bands = 0
+        self.n_bands = self.n_places = 0
 
-    def append(self, bands: Bands) -> None:
-        """Add the bands of the next reviews."""
-        self.n_bands = bands.shape[1]
-        for place in range(self.n_bands):
-            with self._file(place).open("ab") as file:
-                file.write(np.ascontiguousarray(bands[:, place]).tobytes())
+    def append(self, signatures: Signatures) -> None:
+        """Add those of the next reviews."""
+        self.n_bands, self.n_places = signatures.bands.shape[1], signatures.places.shape[1]
+        for what, columns in vars(signatures).items():
+            for number, column in enumerate(columns.T):
+                with self._file(what, number).open("ab") as file:
+                    file.write(np.ascontiguousarray(column).tobytes())
 
-    def candidates(self, rows: Rows) -> Pairs:
-        """Pairs of ``rows`` (ascending) that share a band."""
+    def candidates(self, rows: Rows, params: DuplicateParams) -> Pairs:
+        """Pairs of ``rows`` (ascending) that share a band, and of whose signatures enough places agree."""
         pairs = np.empty((0, 2), dtype=np.int64)
-        for place in track(range(self.n_bands), "compare bands", unit="bands", total=self.n_bands):
-            band = np.fromfile(self._file(place), dtype=np.uint64)[rows]
-            pairs = np.unique(np.concatenate([pairs, candidate_pairs(band, rows)]), axis=0)
-        return pairs
+        for number in track(range(self.n_bands), "compare bands", unit="bands", total=self.n_bands):
+            band = np.fromfile(self._file("bands", number), dtype=np.uint64)[rows]
+            pairs = _distinct(np.concatenate([pairs, candidate_pairs(band, rows)]))
+        return pairs[self._agreeing(pairs) >= fewest_agreeing(params)]
 
-    def _file(self, place: int) -> Path:
-        return self.folder / f"band-{place:03d}"
+    def _agreeing(self, pairs: Pairs) -> NDArray[np.uint16]:
+        """In how many places of their signatures the reviews of each pair agree, ``(pairs,)``."""
+        agreeing = np.zeros(len(pairs), dtype=np.uint16)
+        for number in range(self.n_places):
+            place = np.fromfile(self._file("places", number), dtype=np.uint8)
+            agreeing += place[pairs[:, 0]] == place[pairs[:, 1]]
+        return agreeing
+
+    def _file(self, what: str, number: int) -> Path:
+        return self.folder / f"{what}-{number:03d}"
 
 
 def jaccard(one: str, other: str, shingle: int) -> float:

@@ -22,7 +22,7 @@ from starsight.clean.copies import Copies, find_copies, settle, similarities
 from starsight.clean.duplicates import REASON_CODES, UNDATED, Index, exact_copies, same_once_corrected
 from starsight.clean.examples import Example, few
 from starsight.clean.leakage import Leakage
-from starsight.clean.near import BandFiles
+from starsight.clean.near import SignatureFiles
 from starsight.clean.report import CleanReport, NearCopy
 from starsight.clean.spelling import Correction, WordCounts, find_corrections
 from starsight.params import CleanParams, SplitParams
@@ -62,16 +62,16 @@ def clean_reviews(
     with own_folder(scratch) as folder:
         store = Store.of(_batches(reviews, folder))
         with Workers(min(n_workers, max(len(store.batches), 1))) as pool:
-            return _clean(store, BandFiles(folder), output, params, veto, pool)
+            return _clean(store, SignatureFiles(folder), output, params, veto, pool)
 
 
 def _clean(
-    store: Store, bands: BandFiles, output: Output, params: CleanParams, veto: frozenset[str], pool: Workers
+    store: Store, signatures: SignatureFiles, output: Output, params: CleanParams, veto: frozenset[str], pool: Workers
 ) -> CleanReport:
     log.info("%d reviews in %d batches, %d processes", len(store), len(store.batches), pool.n)
-    noted = _prepare(store, bands, params, pool)
+    noted = _prepare(store, signatures, params, pool)
     exact = exact_copies(noted.index.key, noted.index.empty)
-    near = find_copies(noted.index, exact, bands, store, params.duplicates, pool)
+    near = find_copies(noted.index, exact, signatures, store, params.duplicates, pool)
     copies = settle(noted.index, exact, near, store)
     for words in _words_of_dropped(copies, store, pool):
         noted.words.subtract(words)
@@ -112,15 +112,15 @@ class _Noted:
     examples: list[Example]
 
 
-def _prepare(store: Store, bands: BandFiles, params: CleanParams, pool: Workers) -> _Noted:
+def _prepare(store: Store, signatures: SignatureFiles, params: CleanParams, pool: Workers) -> _Noted:
     index, words, changed, examples = Index.of_size(len(store)), WordCounts(), Counter[str](), list[Example]()
     done = 0
     with progress("clean", len(store), unit="reviews") as bar:
         for prepared in pool.map(partial(prepare, params=params), store.batches):
             index.fill(done, prepared.index)
             done += len(prepared.index)
-            if prepared.bands is not None:
-                bands.append(prepared.bands)
+            if prepared.signatures is not None:
+                signatures.append(prepared.signatures)
             words.update(prepared.words)
             changed.update(prepared.changed)
             examples = few([*examples, *prepared.examples])
