@@ -10,9 +10,10 @@ import torch
 import yaml
 from transformers import PreTrainedTokenizerFast
 
+from starsight.model.backbone import scratch_backbone
 from starsight.model.compute import Compute
 from starsight.model.head import AttentionHead
-from starsight.model.regressor import StarRegressor, scratch_backbone
+from starsight.model.regressor import StarRegressor
 from starsight.model.target import StarScale
 from starsight.model.tokens import train_tokenizer
 from starsight.params import FamilyName, IngestParams, ScratchSize

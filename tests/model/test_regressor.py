@@ -10,8 +10,9 @@ from miniature import make_reviews, tiny_regressor, tiny_tokenizer
 from torch.nn.functional import mse_loss
 
 from starsight.errors import ModelError
+from starsight.model.backbone import load_backbone
 from starsight.model.batches import pad
-from starsight.model.regressor import load_backbone, load_regressor
+from starsight.model.regressor import load_regressor
 from starsight.model.tokens import tokenize_texts
 from starsight.params import FamilyName
 

@@ -7,7 +7,7 @@ from miniature import make_reviews, tiny_params
 
 from starsight.errors import ModelError
 from starsight.layout import Layout
-from starsight.model.regressor import input_limit
+from starsight.model.backbone import input_limit
 from starsight.model.start import start_regressor, start_tokenizer
 from starsight.model.target import StarScale
 from starsight.params import load_params

@@ -122,13 +122,12 @@ def candidate_pairs(band: NDArray[np.uint64], rows: Rows) -> Pairs:
         ``(pairs, 2)`` entries of ``rows``, the smaller first.
     """
     order = np.argsort(band, kind="stable")
-    ordered, row = band[order], rows[order]
+    ordered = band[order]
     follows = np.flatnonzero((ordered[1:] == ordered[:-1]) & (ordered[1:] != NO_BAND)) + 1
-    begins = np.ones(len(band), dtype=bool)
-    begins[follows] = False
-    first = row[np.maximum.accumulate(np.where(begins, np.arange(len(band)), 0))]
-    partners = np.concatenate([first[follows], row[follows - 1]])
-    return _distinct(np.stack([partners, np.tile(row[follows], 2)], axis=1))
+    before = follows - 1
+    first = np.maximum.accumulate(np.where(np.diff(follows, prepend=-1) > 1, before, 0))  # a gap begins a bucket
+    row, partners = rows[order[follows]], rows[order[np.concatenate([first, before])]]
+    return _distinct(np.stack([partners, np.tile(row, 2)], axis=1))
 
 
 def _distinct(pairs: Pairs) -> Pairs:

@@ -5,9 +5,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from starsight.errors import ModelError
 from starsight.layout import Layout
+from starsight.model.backbone import input_limit, load_backbone, scratch_backbone
 from starsight.model.checkpoints import fetch_checkpoint, starts_from_scratch
 from starsight.model.head import AttentionHead
-from starsight.model.regressor import StarRegressor, input_limit, load_backbone, scratch_backbone
+from starsight.model.regressor import StarRegressor
 from starsight.model.target import StarScale
 from starsight.model.tokens import load_tokenizer, train_tokenizer
 from starsight.params import Params

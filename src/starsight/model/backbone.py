@@ -1,0 +1,102 @@
+"""The pretrained network under the head: read from a checkpoint, or made of random weights."""
+
+import sys
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModel, PreTrainedModel, T5EncoderModel
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+
+from starsight.errors import ModelError
+from starsight.model.batches import WIDTH_STEP
+from starsight.model.families import FAMILIES
+from starsight.params import FamilyName, ScratchSize
+
+
+def input_limit(checkpoint: Path, family: FamilyName) -> int:
+    """Most tokens that the checkpoint's position table can hold, batches' own padding included.
+
+    Raises:
+        ModelError: the folder has no readable configuration.
+    """
+    try:
+        config = AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{checkpoint} cannot be loaded: {' '.join(str(error).split())}") from None
+    positions = getattr(config, "max_position_embeddings", None) or -1  # relative positions have no table
+    if positions < 0:
+        return sys.maxsize
+    reserved = FAMILIES[family].reserved_positions
+    return positions - reserved if reserved else positions - positions % WIDTH_STEP  # there padding takes a position
+
+
+def load_backbone(checkpoint: Path, family: FamilyName) -> PreTrainedModel:
+    """Read pretrained weights in float32.
+
+    Raises:
+        ModelError: the checkpoint is for another architecture, lacks weights, or wants to run its own code.
+    """
+    facts = FAMILIES[family]
+    disable_progress_bar()  # it takes no time, and a log file would hold every state of the bar
+    set_verbosity_error()  # the pooler is left out on purpose; what is missing is checked below
+    try:
+        config = AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
+        if config.model_type != facts.model_type:
+            raise ModelError(f"{checkpoint} is a {config.model_type!r} checkpoint; its row says family: {family}.")
+        loader = T5EncoderModel if facts.encoder_of_pair else AutoModel
+        backbone, found = loader.from_pretrained(
+            checkpoint,
+            config=config,
+            dtype=torch.float32,
+            attn_implementation=_attention_implementation(),
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise ModelError(f"{checkpoint} cannot be loaded: {' '.join(str(error).split())}") from None
+    random = sorted(name for name in found["missing_keys"] if "pooler" not in name)  # the head does its own pooling
+    if random:
+        raise ModelError(f"{checkpoint} lacks the weights of {', '.join(random[:5])}; random ones are never put in.")
+    return backbone
+
+
+def scratch_backbone(
+    family: FamilyName, size: ScratchSize, vocabulary: int, pad_id: int, max_tokens: int
+) -> PreTrainedModel:
+    """A backbone of random weights (from torch's generator: seed it first).
+
+    Args:
+        family: Architecture.
+        size: Layers, width and heads.
+        vocabulary: Entries of the tokenizer that was trained for it.
+        pad_id: Id of its padding token.
+        max_tokens: Longest input.
+    """
+    facts = FAMILIES[family]
+    sizes = {
+        facts.layers_key: size.layers,
+        facts.width_key: size.width,
+        facts.heads_key: size.heads,
+        facts.inner_key: 4 * size.width,
+        facts.head_width_key: size.width // size.heads,
+        facts.key_value_heads_key: size.heads,
+    }
+    config = AutoConfig.for_model(
+        facts.model_type,
+        vocab_size=vocabulary,
+        pad_token_id=pad_id,
+        **{key: value for key, value in sizes.items() if key is not None},
+    )
+    positions = max_tokens + WIDTH_STEP + facts.reserved_positions
+    if 0 < (getattr(config, "max_position_embeddings", None) or -1) < positions:
+        config.max_position_embeddings = positions
+    loader = T5EncoderModel._from_config if facts.encoder_of_pair else AutoModel.from_config
+    return loader(config, attn_implementation=_attention_implementation())
+
+
+def _attention_implementation() -> str:
+    """Plain matrix products on a CPU: torch's fused attention falls back to slower ones there under bfloat16."""
+    return "sdpa" if torch.cuda.is_available() else "eager"
