@@ -1,6 +1,8 @@
-"""How much memory a stage has needed."""
+"""How much memory a stage has needed, and giving back what it no longer needs."""
 
+import ctypes
 import resource
+import sys
 from pathlib import Path
 
 _worker_peaks_mib: dict[int, float] = {}
@@ -28,3 +30,13 @@ def resident_peak_mib() -> float:
 def note_worker_memory(pid: int, peak_mib: float) -> None:
     """Remember what a worker process has needed."""
     _worker_peaks_mib[pid] = peak_mib
+
+
+def give_back_memory() -> None:
+    """Return to the machine what this process has freed. Allocators keep it for later: of a worker that lives long, the
+    short peak of one task would count until the end."""
+    if arrow := sys.modules.get("pyarrow"):
+        arrow.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone has it
+    if trim is not None:
+        trim(0)

@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Final, Self, TypeVar
 
 from starsight.errors import ParamsError, StarsightError
-from starsight.memory import note_worker_memory, resident_peak_mib
+from starsight.memory import give_back_memory, note_worker_memory, resident_peak_mib
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -91,6 +91,7 @@ class Workers:
 
 def _measured(function: Callable[[Item], Result], item: Item) -> tuple[Result, int, float]:
     result = function(item)
+    give_back_memory()
     return result, os.getpid(), resident_peak_mib()
 
 

@@ -20,6 +20,7 @@ from starsight.clean.duplicates import (
     join_clusters,
 )
 from starsight.clean.near import SignatureFiles, jaccard
+from starsight.memory import give_back_memory
 from starsight.params import DuplicateParams
 from starsight.progress import track
 from starsight.workers import Workers
@@ -86,7 +87,9 @@ def settle(index: Index, exact: Rows, near: Pairs, store: Store) -> Copies:
         store: the reviews.
     """
     cluster = join_clusters(exact, near)
-    return Copies(choose(index, cluster, exact, store.review_ids), exact, cluster, disputed(index, cluster))
+    copies = Copies(choose(index, cluster, exact, store.review_ids), exact, cluster, disputed(index, cluster))
+    give_back_memory()  # choosing needs more for a moment than all that follows
+    return copies
 
 
 def similarities(copies: Copies, store: Store, params: DuplicateParams, pool: Workers) -> NDArray[np.float32]:
