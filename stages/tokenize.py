@@ -18,7 +18,7 @@ def main(params: Params, layout: Layout) -> None:
 
     shuffled = take(reviews, len(reviews))  # by a stable hash: the first n of a split are a fair sample of it
     tokenizer = start_tokenizer(params, layout, shuffled)
-    counts = write_tokens(shuffled, tokenizer, params.tokenize.max_tokens, layout.processed)
+    counts = write_tokens(shuffled, tokenizer, params.tokenize, layout.processed)
 
     write_json(counts, layout.tokens_report)
 

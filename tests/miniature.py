@@ -12,11 +12,13 @@ from transformers import PreTrainedTokenizerFast
 
 from starsight.model.backbone import scratch_backbone
 from starsight.model.compute import Compute
-from starsight.model.head import AttentionHead
+from starsight.model.families import FAMILIES
+from starsight.model.head import make_head
+from starsight.model.objective import make_objective
 from starsight.model.regressor import StarRegressor
 from starsight.model.target import StarScale
 from starsight.model.tokens import train_tokenizer
-from starsight.params import FamilyName, IngestParams, ScratchSize
+from starsight.params import FamilyName, HeadName, IngestParams, ObjectiveName, ScratchSize
 
 CPU = Compute(torch.device("cpu"), "fp32", "a test")
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -57,12 +59,20 @@ def tiny_tokenizer(family: FamilyName, texts: Sequence[str] | None = None) -> Pr
     return train_tokenizer(list(texts or make_reviews(60)["text"]), family, vocabulary=600)
 
 
-def tiny_regressor(family: FamilyName, tokenizer: PreTrainedTokenizerFast, seed: int = 0) -> StarRegressor:
+def tiny_regressor(
+    family: FamilyName,
+    tokenizer: PreTrainedTokenizerFast,
+    seed: int = 0,
+    head: HeadName = "attention",
+    objective: ObjectiveName = "mse",
+) -> StarRegressor:
     """Two layers, 32 wide, random weights."""
     torch.manual_seed(seed)
     size = ScratchSize(layers=2, width=32, heads=2, vocabulary=600)
     backbone = scratch_backbone(family, size, len(tokenizer), tokenizer.pad_token_id, max_tokens=64)
-    return StarRegressor(backbone, AttentionHead(32), StarScale(mean=3.0, spread=1.5), family).eval()
+    aim = make_objective(objective, StarScale(mean=3.0, spread=1.5))
+    top = make_head(head, 32, aim.n_outputs, FAMILIES[family].summary_token)
+    return StarRegressor(backbone, top, aim, family).eval()
 
 
 def limits(max_rejected_share: float = 0.0, max_characters: int = 50_000) -> IngestParams:
@@ -86,6 +96,7 @@ def tiny_params(checkpoint: Path | str, source: Path | str) -> dict[str, Any]:
     params["models"]["tiny"] = {"family": "bert", "checkpoint": str(checkpoint)}
     params["clean"]["split"] |= {"validation_share": 0.2, "test_share": 0.2}
     params["validate"] |= {"min_reviews": 20, "min_split_reviews": 5}
+    params["adapt"] |= {"max_reviews": 60, "learning_rate": 1.0e-3, "head_learning_rate": 1.0e-2}
     params["finetune"] |= {
         "max_train_reviews": 40,
         "epochs": 2,

@@ -10,7 +10,7 @@ from typing import Any
 
 import mlflow
 
-STAGES = ["ingest", "clean", "validate", "tokenize", "finetune", "evaluate", "explain"]
+STAGES = ["ingest", "clean", "validate", "tokenize", "adapt", "finetune", "evaluate", "explain"]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from starsight.summary import STAGES as SUMMARY_STAGES
 from starsight.tracking.registry import REQUIREMENTS
 
 PIPELINE = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+PARAMS = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
 README = (REPOSITORY / "README.md").read_text()
 STAGES = list(PIPELINE)
 
@@ -26,14 +27,15 @@ def paths(stage, *kinds):
             yield entry if isinstance(entry, str) else next(iter(entry))
 
 
-def test_the_pipeline_has_the_seven_stages_in_order():
-    assert STAGES == ["ingest", "clean", "validate", "tokenize", "finetune", "evaluate", "explain"]
+def test_the_pipeline_has_its_stages_in_order():
+    assert STAGES == ["ingest", "clean", "validate", "tokenize", "adapt", "finetune", "evaluate", "explain"]
     assert tuple(STAGES) == SUMMARY_STAGES
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_runs_as_a_module_so_that_tokenize_does_not_hide_the_standard_librarys(stage):
-    assert PIPELINE[stage]["cmd"] == f"python -m stages.{stage}"
+    launcher = PARAMS["finetune"]["launcher"]
+    assert PIPELINE[stage]["cmd"].replace("${finetune.launcher}", launcher) == f"python -m stages.{stage}"
     assert PIPELINE[stage]["desc"]
 
 
@@ -84,7 +86,7 @@ def test_a_stage_depends_on_its_script_and_on_all_of_the_library_that_it_runs(st
         part = file.relative_to(REPOSITORY / "src/starsight").parts[0]
         if part.removesuffix(".py") in PLUMBING or (part == "clean" and stage in CLEANS_FOR_THE_SERVICE):
             continue
-        assert f"src/starsight/{part}" in deps, f"{stage} runs {file}"
+        assert deps & {f"src/starsight/{part}", str(file.relative_to(REPOSITORY))}, f"{stage} runs {file}"
 
 
 def test_the_served_model_asks_for_exactly_the_packages_that_it_imports():

@@ -103,7 +103,7 @@ def docs(
         bool, typer.Option("--check", help="Write nothing; exit with 1 if a page is out of date.")
     ] = False,
 ) -> None:
-    """Write the generated parts of the documentation: the README's stage table and docs/settings.md."""
+    """Write the generated parts of the documentation: tables in the README and in docs/models.md, docs/settings.md."""
     from starsight.documentation import stale_pages, write_pages
     from starsight.layout import Layout
 

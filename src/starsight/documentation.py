@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from starsight.errors import DataError
 from starsight.layout import Layout
+from starsight.model.families import FAMILIES, Family
 from starsight.params import (
     Columns,
     CsvDataset,
@@ -48,9 +49,11 @@ def stale_pages(layout: Layout) -> list[str]:
 
 
 def _pages(layout: Layout) -> Iterator[tuple[Path, str]]:
-    readme = layout.readme.read_text(encoding="utf-8")
-    readme = _with_part(readme, "stages", stage_table(layout.pipeline))
-    yield layout.readme, _with_part(readme, "words", words_table(layout.makefile))
+    yield (
+        layout.readme,
+        _with_parts(layout.readme, stages=stage_table(layout.pipeline), words=words_table(layout.makefile)),
+    )
+    yield layout.models_page, _with_parts(layout.models_page, families=families_table())
     yield layout.settings_page, settings_page()
 
 
@@ -70,6 +73,32 @@ def words_table(makefile: Path) -> str:
     """A Markdown table of the words of the Makefile, from the comment behind each."""
     words = re.findall(r"^([a-z]+):.*?## (.+)$", makefile.read_text(encoding="utf-8"), re.MULTILINE)
     return "\n".join(["| word | what it does |", "|---|---|", *(f"| `make {word}` | {what} |" for word, what in words)])
+
+
+def families_table() -> str:
+    """A Markdown table of the families of backbones, from their rows."""
+    rows = [
+        "| family | in transformers | reads | sees | `cls` head reads | longest input | padding token | from scratch |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, facts in FAMILIES.items():
+        cells = [
+            facts.model_type + (", its encoder" if facts.encoder_of_pair else ""),
+            facts.reads,
+            "what is before" if facts.causal else "the whole review",
+            f"{facts.summary_token} token",
+            _longest_input(facts),
+            facts.pad_token,
+            facts.pieces,
+        ]
+        rows.append(f"| `{name}` | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _longest_input(facts: Family) -> str:
+    if facts.relative_positions:
+        return "any"
+    return "its positions" + (f" less {facts.reserved_positions}" if facts.reserved_positions else "")
 
 
 def _path(entry: str | dict[str, Any]) -> str:
@@ -138,11 +167,14 @@ def _row(name: str, description: str | None) -> str:
     return f"| `{name}` | {meaning} |"
 
 
-def _with_part(text: str, name: str, part: str) -> str:
-    """``text`` with the part between the markers of ``name`` replaced."""
-    begin, end = _BEGIN.format(name=name), _END.format(name=name)
-    before, found, rest = text.partition(begin)
-    _, found_end, after = rest.partition(end)
-    if not found or not found_end:
-        raise DataError(f"README.md lacks the markers {begin!r} and {end!r}; put them where the table belongs.")
-    return f"{before}{begin}\n{part}\n{end}{after}"
+def _with_parts(page: Path, **parts: str) -> str:
+    """The text of a page with what stands between the markers of each part replaced."""
+    text = page.read_text(encoding="utf-8")
+    for name, part in parts.items():
+        begin, end = _BEGIN.format(name=name), _END.format(name=name)
+        before, found, rest = text.partition(begin)
+        _, found_end, after = rest.partition(end)
+        if not found or not found_end:
+            raise DataError(f"{page.name} lacks the markers {begin!r} and {end!r}; put them where the table belongs.")
+        text = f"{before}{begin}\n{part}\n{end}{after}"
+    return text

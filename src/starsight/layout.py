@@ -52,6 +52,10 @@ class Layout:
         return self.root / "docs/settings.md"
 
     @property
+    def models_page(self) -> Path:
+        return self.root / "docs/models.md"
+
+    @property
     def spelling_veto(self) -> Path:
         """Words that are never corrected, one a line."""
         return self.root / "spelling_veto.txt"
@@ -87,6 +91,15 @@ class Layout:
         return self.processed / split
 
     # --- models/ ------------------------------------------------------------------------------------------------
+
+    @property
+    def adapted(self) -> Path:
+        return self.root / "models/adapted"
+
+    @property
+    def adapted_backbone(self) -> Path:
+        """Only where ``adapt.enabled``."""
+        return self.adapted / "backbone"
 
     @property
     def finetuned(self) -> Path:
@@ -126,6 +139,10 @@ class Layout:
     @property
     def tokens_report(self) -> Path:
         return self.reports / "tokens.json"
+
+    @property
+    def adaptation_report(self) -> Path:
+        return self.reports / "adaptation.json"
 
     @property
     def training_report(self) -> Path:
@@ -197,6 +214,10 @@ class Layout:
     def clean_scratch(self) -> Path:
         """Texts and signatures of a cleaning under way, a folder a process."""
         return self.scratch / "clean"
+
+    def adaptation(self, key: str) -> Path:
+        """State of an adaptation under way."""
+        return self.scratch / "adapt" / key
 
     def training(self, key: str) -> Path:
         """State of a training under way."""

@@ -1,5 +1,6 @@
 """Progress bars for long steps: one line on a terminal, silence in a log file."""
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,9 +21,14 @@ class Bar(Protocol):
         """Show ``s`` behind the bar."""
 
 
+def leads() -> bool:
+    """Whether this process speaks for those that a launcher started with it; alone it does."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def quiet() -> bool:
-    """Whether bars stay off: standard error is a file or a pipe."""
-    return not sys.stderr.isatty()
+    """Whether bars stay off: standard error is a file or a pipe, or another process shows them."""
+    return not sys.stderr.isatty() or not leads()
 
 
 @contextmanager

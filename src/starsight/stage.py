@@ -17,6 +17,7 @@ from starsight.layout import Layout
 from starsight.memory import peak_memory_mib
 from starsight.model.checkpoints import check_reachable
 from starsight.params import Params, load_params
+from starsight.progress import leads
 from starsight.tables import write_json
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ def run(main: Main) -> None:
     if not layout.params.exists():  # before any folder is made: this is not the repository
         _stop(f"{name}: no params.yaml in {layout.root}; run from the repository's folder.", 1)
     try:
-        _set_up_logging(layout.log(name))
+        _set_up_logging(layout.log(name if leads() else f"{name}-{os.environ['RANK']}"))
     except (OSError, ValueError) as error:  # a folder that cannot be written to, or no level of logging
         _stop(f"{name}: no log can be kept ({error}); make scratch/ writable, and STARSIGHT_LOG a level (INFO).", 1)
     signal.signal(signal.SIGTERM, _raise_terminated)
@@ -56,7 +57,8 @@ def run(main: Main) -> None:
         _stop(f"{name}: stopped by Ctrl-C; nothing half-written was left.", 130)
     except Terminated:
         _stop(f"{name}: stopped by SIGTERM; nothing half-written was left.", 143)
-    _record_cost(layout.timing(name), time.perf_counter() - started)
+    if leads():
+        _record_cost(layout.timing(name), time.perf_counter() - started)
 
 
 def set_seed(seed: int) -> None:

@@ -11,7 +11,7 @@ from starsight.intervals import Estimate
 from starsight.layout import Layout
 from starsight.tables import read_json
 
-STAGES = ("ingest", "clean", "validate", "tokenize", "finetune", "evaluate", "explain")
+STAGES = ("ingest", "clean", "validate", "tokenize", "adapt", "finetune", "evaluate", "explain")
 
 
 def print_summary(layout: Layout) -> None:

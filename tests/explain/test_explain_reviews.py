@@ -1,5 +1,7 @@
 """Explanations of whole reviews: base and contributions add up to the rating, word by word."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,9 +36,18 @@ def test_explanations_come_in_the_order_of_the_texts_and_attention_sums_to_one(p
         assert review.words.weights.sum() + review.words.special_weight == pytest.approx(1, abs=1e-5)
 
 
-def test_a_gap_between_rating_and_words_is_found(predictor):
-    from dataclasses import replace
+@pytest.mark.parametrize(("cut", "last_is_read"), [("head", False), ("head_tail", True)])
+def test_words_that_the_cut_took_are_known_as_unread(predictor, cut, last_is_read):
+    text = "The dress is lovely . " * 40 + "returned"
+    (review,) = explain_reviews(replace(predictor, cut=cut), [text], [3.0])
+    read = review.words.was_read
+    assert (read[0], read[len(read) // 2], read[-1]) == (True, False, last_is_read)
+    assert (review.words.weights[~read] == 0).all()
+    assert (review.words.weights[read] > 0).all()
+    assert np.abs(np.diff(read.astype(int))).sum() == (2 if last_is_read else 1)
 
+
+def test_a_gap_between_rating_and_words_is_found(predictor):
     (review, *_) = explain_reviews(predictor, TEXTS, [3.0] * len(TEXTS))
     assert largest_gap([replace(review, stars_pred=review.stars_pred - 0.5)]) == pytest.approx(0.5, abs=1e-4)
 

@@ -78,6 +78,13 @@ def test_words_beyond_the_longest_input_are_known_as_unread():
     assert merged.relative_weights.tolist() == [1, 1, 0]
 
 
+def test_words_between_a_kept_beginning_and_a_kept_end_are_known_as_unread():
+    # The second word is cut through, and so is the fourth; of the third nothing was read.
+    merged = merge_words("one twofold three fourfold five", score([(0, 0), (0, 3), (4, 7), (22, 26), (27, 31), (0, 0)]))
+    assert merged.was_read.tolist() == [True, True, False, True, True]
+    assert merged.relative_weights.tolist() == [1, 1, 0, 1, 1]
+
+
 def test_words_with_letters_or_digits_are_speakable():
     assert merge_words("5 stars !👍", score([(0, 0)])).speakable.tolist() == [True, True, False, False]
 

@@ -1,6 +1,8 @@
 """Weights from wheels, folders and the hub: found, checked, or refused in one line."""
 
 import io
+import json
+import shutil
 import time
 import zipfile
 from types import SimpleNamespace
@@ -90,6 +92,14 @@ def test_a_folder_that_lacks_a_part_is_refused_before_anything_runs(layout, tiny
         check_reachable("tiny", Model(family="bert", checkpoint=str(folder)), layout)
 
 
+def test_pickled_weights_alone_are_refused(layout, tiny_checkpoint, tmp_path):
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(tiny_checkpoint, folder)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"has no \*\.safetensors weights; pickled weights are not opened"):
+        check_reachable("tiny", Model(family="bert", checkpoint=str(folder)), layout)
+
+
 def test_a_folder_that_does_not_exist_is_named(layout):
     with pytest.raises(ModelError, match=r"models\.bert\.checkpoint: .*nowhere does not exist"):
         check_reachable("bert", Model(family="bert", checkpoint="./nowhere"), layout)
@@ -115,10 +125,31 @@ def test_a_hub_model_of_pickled_weights_is_refused(layout, monkeypatch):
         check_reachable("old", Model(family="bert", checkpoint="somebody/old-model"), layout)
 
 
-def test_a_tokenizer_that_cannot_read_words_is_refused_and_one_trained_on_the_reviews_is_not(layout):
-    with pytest.raises(ModelError, match=r"the published esm tokenizer reads amino acids, not words"):
-        check_reachable("esm", Model(family="esm", checkpoint="facebook/esm2_t6_8M_UR50D"), layout)
-    check_reachable("esm", Model(family="esm", checkpoint="scratch"), layout)
+def test_a_folder_of_another_architecture_is_refused(layout, tiny_checkpoint):
+    with pytest.raises(
+        ModelError, match=r"models\.tiny\.checkpoint: .* is a 'bert' checkpoint; its row says family: t5"
+    ):
+        check_reachable("tiny", Model(family="t5", checkpoint=str(tiny_checkpoint)), layout)
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
+def test_a_folder_that_wants_its_own_code_to_be_run_is_refused(layout, tiny_checkpoint, tmp_path, file):
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(tiny_checkpoint, folder)
+    settings = json.loads((folder / file).read_text()) | {"auto_map": {"AutoModel": "theirs.Model"}}
+    (folder / file).write_text(json.dumps(settings))
+    with pytest.raises(
+        ModelError, match=rf"checkpoint: {file} wants code of the checkpoint's own to be run \(auto_map"
+    ):
+        check_reachable("tiny", Model(family="bert", checkpoint=str(folder)), layout)
+
+
+def test_a_configuration_that_is_no_json_is_refused(layout, tiny_checkpoint, tmp_path):
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(tiny_checkpoint, folder)
+    (folder / "config.json").write_text('{"model_type": "be')
+    with pytest.raises(ModelError, match=r"config\.json is not valid JSON .*; download the checkpoint anew"):
+        check_reachable("tiny", Model(family="bert", checkpoint=str(folder)), layout)
 
 
 def test_another_path_inside_the_same_wheel_is_other_weights(index, layout, tiny_checkpoint):

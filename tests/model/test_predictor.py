@@ -1,5 +1,8 @@
 """What is saved, registered and served: raw texts in, stars out, the same after saving."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -24,6 +27,24 @@ def test_a_saved_predictor_answers_the_same(predictor, tmp_path, monkeypatch):
     loaded = Predictor.load(tmp_path / "model")
     np.testing.assert_array_equal(loaded.rate_texts(TEXTS), predictor.rate_texts(TEXTS))
     assert loaded.corrections == {"lovly": "lovely"}
+
+
+def test_what_is_kept_of_a_long_text_travels_with_the_model(predictor, tmp_path):
+    long = "The dress is lovely. " * 30 + "The zipper is broken and I returned it. " * 10
+    both_ends = replace(predictor, cut="head_tail")
+    assert abs(both_ends.rate_texts([long])[0] - predictor.rate_texts([long])[0]) > 1e-4
+    both_ends.save(tmp_path / "model")
+    loaded = replace(Predictor.load(tmp_path / "model"), compute=CPU)
+    assert loaded.cut == "head_tail"
+    assert loaded.rate_texts([long]) == both_ends.rate_texts([long])
+
+
+def test_a_model_from_before_there_was_a_choice_keeps_the_beginning(predictor, tmp_path):
+    predictor.save(tmp_path / "model")
+    facts = json.loads((tmp_path / "model/input.json").read_text())
+    del facts["cut"]
+    (tmp_path / "model/input.json").write_text(json.dumps(facts))
+    assert Predictor.load(tmp_path / "model").cut == "head"
 
 
 def test_a_text_is_cleaned_as_in_training_before_it_is_rated(predictor):

@@ -1,5 +1,6 @@
 """The network before its first step: the right limits, the same numbers for the same seed."""
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -57,3 +58,26 @@ def test_the_same_seed_starts_the_same_network(tmp_path, tiny_checkpoint):
         heads.append(start_regressor(params, layout, tokenizer, StarScale(3.0, 1.0)).head.output.weight)
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])
+
+
+def test_the_default_network_draws_what_the_first_saved_models_drew(tmp_path, tiny_checkpoint):
+    params, layout = params_with(tmp_path, tiny_checkpoint), Layout(tmp_path, tmp_path)
+    tokenizer = start_tokenizer(params, layout, train_reviews())
+    torch.manual_seed(8)
+    head = start_regressor(params, layout, tokenizer, StarScale.fit(np.array([1.0, 5.0]))).head
+    torch.manual_seed(8)
+    layers = [torch.nn.Linear(32, 32) for _ in range(3)] + [torch.nn.Linear(32, 1)]
+    for layer, name in zip(layers, ("query", "key", "value", "output"), strict=True):
+        assert torch.equal(head.get_submodule(name).weight, layer.weight)
+        assert torch.equal(head.get_submodule(name).bias, layer.bias)
+
+
+def test_the_settings_choose_head_and_objective(tmp_path, tiny_checkpoint):
+    params = params_with(tmp_path, tiny_checkpoint, finetune={"head": "mean", "objective": "distribution"})
+    layout = Layout(tmp_path, tmp_path)
+    tokenizer = start_tokenizer(params, layout, train_reviews())
+    scale = StarScale.fit(np.array([5.0] * 90 + [1.0] * 10))
+    regressor = start_regressor(params, layout, tokenizer, scale)
+    assert (regressor.head.name, regressor.objective.name) == ("mean", "distribution")
+    rating = regressor(torch.full((1, 16), 7), torch.ones(1, 16, dtype=torch.bool))
+    assert rating.bias_stars.item() == pytest.approx((5 * 91 + 4 + 3 + 2 + 11) / 105)

@@ -4,10 +4,21 @@ import hashlib
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from miniature import make_reviews, tiny_regressor, tiny_tokenizer
+from tokenizers.processors import ByteLevel
 
 from starsight.errors import DataError, ModelError
 from starsight.model.tokens import TOKENIZER, load_tokenizer, read_tokens, tokenize_texts, train_tokenizer, write_tokens
+from starsight.params import TokenizeParams
+
+SETTINGS = TokenizeParams(max_tokens=64, cut="head")
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return tiny_tokenizer("bert")
 
 
 def clean_reviews():
@@ -33,9 +44,52 @@ def test_a_long_text_is_cut_at_its_end_and_counted():
     assert tokens.n_cut == 1
 
 
+def test_the_beginning_and_the_end_of_a_long_text_can_be_kept():
+    tokenizer = tiny_tokenizer("bert")
+    text = " ".join(["lovely"] * 20 + ["dress"] * 20)
+    whole = tokenize_texts(tokenizer, [text], 999)
+    tokens = tokenize_texts(tokenizer, [text, "lovely"], 14, "head_tail")
+    # The room is 12 tokens beside start and end: 9 from the beginning, 3 from the end.
+    kept = [*range(10), *range(len(whole.input_ids[0]) - 4, len(whole.input_ids[0]))]
+    assert tokens.input_ids[0] == [whole.input_ids[0][i] for i in kept]
+    assert tokens.starts[0] == [whole.starts[0][i] for i in kept]
+    assert tokens.ends[0] == [whole.ends[0][i] for i in kept]
+    assert text[tokens.starts[0][-2] : tokens.ends[0][-2]] == " dress"
+    assert (len(tokens.input_ids[1]), tokens.n_cut) == (4, 1)
+
+
+@given(n_words=st.integers(0, 60), max_tokens=st.integers(8, 40), cut=st.sampled_from(["head", "head_tail"]))
+def test_no_text_is_longer_than_the_limit_and_a_shorter_one_is_whole(tokenizer, n_words, max_tokens, cut):
+    text = "dress " * n_words
+    whole = tokenize_texts(tokenizer, [text], 999)
+    tokens = tokenize_texts(tokenizer, [text], max_tokens, cut)
+    assert len(tokens.input_ids[0]) == min(max_tokens, len(whole.input_ids[0]))
+    assert tokens.n_cut == (len(whole.input_ids[0]) > max_tokens)
+    assert tokens.input_ids[0][0] == tokenizer.cls_token_id
+    assert tokens.input_ids[0][-1] == tokenizer.sep_token_id
+
+
+def test_an_empty_text_has_a_token_even_where_the_tokenizer_adds_none():
+    tokenizer = train_tokenizer(["a good dress"], "gpt2", 300)
+    tokenizer.backend_tokenizer.post_processor = ByteLevel(trim_offsets=False)
+    tokens = tokenize_texts(tokenizer, ["", "good"], 8)
+    assert tokens.input_ids[0] == [tokenizer.pad_token_id]
+    assert (tokens.starts[0], tokens.ends[0]) == ([0], [0])
+    assert tokenizer.pad_token_id not in tokens.input_ids[1]
+
+
+def test_cut_reviews_are_counted_whatever_is_kept(tmp_path):
+    reviews = clean_reviews()
+    for cut in ("head", "head_tail"):
+        counts = write_tokens(
+            reviews, tiny_tokenizer("bert"), TokenizeParams(max_tokens=8, cut=cut), tmp_path / "processed"
+        )
+        assert (counts["train_cut_reviews"], counts["train_mean_tokens"]) == (20, 8)
+
+
 def test_splits_are_written_with_their_counts_and_read_back_in_order(tmp_path):
     reviews = clean_reviews()
-    counts = write_tokens(reviews, tiny_tokenizer("bert"), 64, tmp_path / "processed")
+    counts = write_tokens(reviews, tiny_tokenizer("bert"), SETTINGS, tmp_path / "processed")
     assert (counts["train_reviews"], counts["validation_reviews"], counts["test_reviews"]) == (20, 5, 5)
     assert counts["train_cut_reviews"] == 0
     rows = read_tokens(tmp_path / "processed/train", limit=7)
@@ -46,7 +100,7 @@ def test_splits_are_written_with_their_counts_and_read_back_in_order(tmp_path):
 def test_the_same_reviews_give_the_same_bytes(tmp_path):
     digests = []
     for name in ("a", "b"):
-        write_tokens(clean_reviews(), tiny_tokenizer("bert"), 64, tmp_path / name)
+        write_tokens(clean_reviews(), tiny_tokenizer("bert"), SETTINGS, tmp_path / name)
         files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
         digests.append(
             [(str(f.relative_to(tmp_path / name)), hashlib.sha256(f.read_bytes()).hexdigest()) for f in files]
@@ -57,7 +111,7 @@ def test_the_same_reviews_give_the_same_bytes(tmp_path):
 def test_an_empty_split_is_named(tmp_path):
     reviews = clean_reviews()
     with pytest.raises(DataError, match=r"no review is in the test split; see clean\.split in params\.yaml"):
-        write_tokens(reviews[reviews["split"] != "test"], tiny_tokenizer("bert"), 64, tmp_path / "processed")
+        write_tokens(reviews[reviews["split"] != "test"], tiny_tokenizer("bert"), SETTINGS, tmp_path / "processed")
     assert not (tmp_path / "processed").exists()
 
 
@@ -72,12 +126,28 @@ def test_a_tokenizer_without_a_padding_token_borrows_one(tmp_path):
     tokenizer.eos_token = "[SEP]"
     tiny_regressor("bert", tiny_tokenizer("bert")).backbone.config.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    assert load_tokenizer(tmp_path).pad_token == "[SEP]"
+    assert load_tokenizer(tmp_path, "gpt2").pad_token == "[SEP]"
+    with pytest.raises(ModelError, match=r"its tokenizer names no padding token; name it in tokenizer_config\.json"):
+        load_tokenizer(tmp_path, "bert")
+
+
+def test_a_saved_tokenizer_pads_where_the_model_was_trained_with_padding(tmp_path):
+    tokenizer = tiny_tokenizer("xlnet")
+    tokenizer.padding_side = "left"
+    tokenizer.save_pretrained(tmp_path)
+    assert load_tokenizer(tmp_path, "xlnet").padding_side == "right"
+
+
+def test_a_damaged_tokenizer_is_refused(tmp_path):
+    tiny_tokenizer("bert").save_pretrained(tmp_path)
+    (tmp_path / "tokenizer.json").write_text('{"model": {"type": "BPE"}}')
+    with pytest.raises(ModelError, match="holds no readable tokenizer"):
+        load_tokenizer(tmp_path, "bert")
 
 
 def test_a_folder_without_a_tokenizer_is_refused(tmp_path):
     with pytest.raises(ModelError, match="holds no readable tokenizer"):
-        load_tokenizer(tmp_path / TOKENIZER)
+        load_tokenizer(tmp_path / TOKENIZER, "bert")
 
 
 @pytest.mark.parametrize("family", ["bert", "t5"])

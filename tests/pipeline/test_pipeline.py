@@ -40,7 +40,7 @@ def test_repro_runs_every_stage_and_leaves_every_output(repository):
 
 
 def test_every_metrics_file_is_flat(repository):
-    for name in ("ingest", "clean", "validation", "tokens", "training", "metrics", "explain"):
+    for name in ("ingest", "clean", "validation", "tokens", "adaptation", "training", "metrics", "explain"):
         values = repository.json(f"reports/{name}.json").values()
         assert values, name
         assert all(isinstance(value, int | float | str | bool) for value in values), name
@@ -187,6 +187,21 @@ def test_experiments_are_shown_and_compared_by_their_metrics(repository):
     assert all(name in shown for name in ("second", "test_mae", "test_rmse", "ridge_mae"))
     compared = repository.run_json("dvc", "metrics", "diff", "HEAD", "second", "--json")
     assert {"old", "new", "diff"} <= set(compared["reports/metrics.json"]["test_mae"])
+
+
+def test_settings_of_an_adaptation_that_is_off_train_nothing_and_switching_it_on_trains_anew(repository):
+    repository.run("git", "checkout", "--quiet", "--", ".")
+    off = repository.run("dvc", "exp", "run", "-S", "adapt.learning_rate=0.002")
+    assert ran(off) == ["adapt"]
+    on = repository.run("dvc", "exp", "run", "--name", "adapted", "-S", "adapt.enabled=true")
+    assert ran(on) == STAGES[4:]
+    report = repository.json("reports/adaptation.json")
+    assert report["loss_after"] < report["loss_before"]
+    (run,) = [run for run in repository.mlflow_runs() if run.info.run_name == "adapted"]
+    assert run.data.metrics["adapt_loss_after"] == report["loss_after"]
+    repository.run("git", "checkout", "--quiet", "--", ".")
+    assert ran(repository.run("dvc", "repro")) == []
+    assert not (repository.root / "models/adapted/backbone").exists()
 
 
 def test_a_model_that_cannot_be_reached_fails_before_any_review_is_read(repository):

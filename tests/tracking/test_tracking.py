@@ -44,6 +44,17 @@ def test_the_address_in_the_environment_wins(layout, monkeypatch):
     assert tracking_uri(layout) == "http://127.0.0.1:1"
 
 
+def test_what_adaptation_measured_is_recorded_where_it_was_switched_on(layout, run_id_file):
+    for enabled in (False, True):
+        write_json({"enabled": enabled, "loss_after": 2.5, "device": "cpu"}, layout.adaptation_report)
+        with open_run(layout, f"adapted-{enabled}", run_id_file.with_name(str(enabled))) as run:
+            run.log_adaptation(layout)
+        metrics = {key: value for key, value in mlflow.get_run(run.run_id).data.metrics.items() if "system" not in key}
+        assert metrics == ({"adapt_loss_after": 2.5} if enabled else {})
+        reports = [artifact.path for artifact in mlflow.MlflowClient().list_artifacts(run.run_id, "reports")]
+        assert reports == (["reports/adaptation.json"] if enabled else [])
+
+
 def test_a_server_that_is_gone_is_one_line_without_the_password(layout, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")

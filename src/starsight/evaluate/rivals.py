@@ -1,6 +1,6 @@
 """The model and its rivals on the same test reviews."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -81,9 +81,7 @@ def _untrained(predictor: Predictor, test: pd.DataFrame, params: Params, layout:
     """The paper's model before fine-tuning: pretrained weights, a random head, its output taken for stars as it is."""
     torch.manual_seed(params.seed)
     regressor = start_regressor(params, layout, predictor.tokenizer, STARS_AS_THEY_ARE)
-    return Predictor(
-        regressor, predictor.tokenizer, predictor.corrections, predictor.max_tokens, predictor.compute
-    ).rate_clean_texts(_texts(test), cut=False)
+    return replace(predictor, regressor=regressor).rate_clean_texts(_texts(test), cut=False)
 
 
 def _ridge(name: str, train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame, params: Params) -> Method:

@@ -7,7 +7,6 @@ import numpy as np
 from starsight.explain.words import ExplainedReview, TokenScores, merge_words
 from starsight.model.inference import rate_batches, within_scale
 from starsight.model.predictor import Predictor
-from starsight.model.tokens import tokenize_texts
 
 
 def explain_reviews(predictor: Predictor, texts: Sequence[str], stars_true: Sequence[float]) -> list[ExplainedReview]:
@@ -21,7 +20,7 @@ def explain_reviews(predictor: Predictor, texts: Sequence[str], stars_true: Sequ
     Returns:
         One explanation a text, in their order.
     """
-    tokens = tokenize_texts(predictor.tokenizer, texts, predictor.max_tokens)
+    tokens = predictor.tokenize(texts)
     reviews: dict[int, ExplainedReview] = {}
     for rows, rating in rate_batches(predictor.regressor, predictor.reviews(tokens), predictor.compute, "explain"):
         base = float(rating.bias_stars)

@@ -41,11 +41,11 @@ class WordScores:
     ends: Ints
     """``(words,)``: the character after the last."""
     weights: Floats
-    """``(words,)``: attention; 0 where the model did not read that far."""
+    """``(words,)``: attention; 0 where the model did not read the word."""
     contributions: Floats
     """``(words,)``: signed, in stars."""
-    n_characters_read: int
-    """The text up to here was read; a longer one is cut before the model."""
+    was_read: NDArray[np.bool_]
+    """``(words,)``: False for words of which no token reached the model: a longer text is cut before it."""
     special_weight: float
     """Attention on tokens that show nothing to a reader: the tokenizer's own marks, and blanks."""
     special_contribution: float
@@ -56,11 +56,6 @@ class WordScores:
         """``(words,)``: attention as a multiple of the average read word's in this review: length does not matter."""
         total = self.weights.sum()
         return self.weights * (self.was_read.sum() / total) if total else np.zeros(len(self.words))
-
-    @property
-    def was_read(self) -> NDArray[np.bool_]:
-        """``(words,)``: False for words beyond the longest input."""
-        return self.starts < self.n_characters_read
 
     @property
     def speakable(self) -> NDArray[np.bool_]:
@@ -105,6 +100,10 @@ def merge_words(text: str, scores: TokenScores) -> WordScores:
     word_at = np.full(len(text), -1)
     for number, (start, end) in enumerate(spans):
         word_at[start:end] = number
+    was_read = np.zeros(len(spans), dtype=bool)
+    for start, end in scores.offsets:
+        touched = word_at[start:end]
+        was_read[touched[touched >= 0]] = True
     owners = np.array([_owner(word_at[start:end]) for start, end in scores.offsets], dtype=np.int64)
 
     # the last place of the sums is the special share
@@ -118,7 +117,7 @@ def merge_words(text: str, scores: TokenScores) -> WordScores:
         starts=np.array([start for start, _ in spans], dtype=np.int64),
         ends=np.array([end for _, end in spans], dtype=np.int64),
         weights=weights[:-1],
-        n_characters_read=int(scores.offsets.max(initial=0)),
+        was_read=was_read,
         contributions=contributions[:-1],
         special_weight=float(weights[-1]),
         special_contribution=float(contributions[-1]),

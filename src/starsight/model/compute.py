@@ -32,7 +32,8 @@ def choose_compute() -> Compute:
     Raises:
         ModelError: ``STARSIGHT_DEVICE`` names no device of this machine.
     """
-    wanted = os.environ.get("STARSIGHT_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    own = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"  # a launcher of several processes gives each its number
+    wanted = os.environ.get("STARSIGHT_DEVICE") or (own if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(wanted)
     except RuntimeError:

@@ -1,22 +1,33 @@
-"""The paper's attention layer and linear output (eq. 5-7), arranged so that the score splits into its tokens."""
+"""From the backbone's states to logits: the paper's attention layer (eq. 5-7) and two simpler heads.
+
+Every head weighs the tokens and sends each through one linear unit, so that its logits split into its tokens.
+"""
 
 import math
 from dataclasses import dataclass
+from typing import Literal, assert_never
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from starsight.params import HeadName
+
+SummaryToken = Literal["first", "last"]
 
 
 @dataclass(frozen=True)
 class HeadOutput:
-    """What the head makes of a batch. The score is the bias plus the sum of the token scores, to float32 rounding."""
+    """What a head makes of a batch. Logits are the bias plus the sum of the token scores, to float32 rounding."""
 
-    score: Tensor
-    """``(batch,)``, on the model's scale (see ``target.py``)."""
+    logits: Tensor
+    """``(batch, outputs)``; what they mean is the objective's matter (see ``objective.py``)."""
+    bias: Tensor
+    """``(outputs,)``."""
     token_weights: Tensor
-    """``(batch, tokens)``, attention averaged over the queries: 0 on padding, sums to 1 over a review."""
+    """``(batch, tokens)``: 0 on padding, sums to 1 over a review."""
     token_scores: Tensor
-    """``(batch, tokens)``, signed share of each token in the score: 0 on padding."""
+    """``(batch, tokens, outputs)``, signed share of each token in the logits: 0 on padding."""
 
 
 class AttentionHead(nn.Module):
@@ -27,12 +38,14 @@ class AttentionHead(nn.Module):
     ``b + sum_j w_j (u . V_j)``. Padding is neither attended to (its ``A_ij`` is 0) nor does it ask (not in the mean).
     """
 
-    def __init__(self, width: int) -> None:
+    name: HeadName = "attention"
+
+    def __init__(self, width: int, n_outputs: int = 1) -> None:
         super().__init__()
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
-        self.output = nn.Linear(width, 1)
+        self.output = nn.Linear(width, n_outputs)
 
     def forward(self, states: Tensor, mask: Tensor) -> HeadOutput:
         """Score a batch.
@@ -42,7 +55,7 @@ class AttentionHead(nn.Module):
             mask: ``(batch, tokens)``, True for real tokens; at least one a review.
 
         Returns:
-            Scores and their split into tokens, in float32: a sum of bfloat16 parts would not add up.
+            Logits and their split into tokens, in float32: a sum of bfloat16 parts would not add up.
         """
         states = states.float()
         queries, keys = self.query(states), self.key(states)
@@ -51,5 +64,68 @@ class AttentionHead(nn.Module):
 
         asking = mask.to(attention.dtype)
         token_weights = (attention * asking[:, :, None]).sum(dim=1) / asking.sum(dim=1, keepdim=True)
-        token_scores = token_weights * (self.value(states) @ self.output.weight[0])
-        return HeadOutput(token_scores.sum(dim=1) + self.output.bias, token_weights, token_scores)
+        return _add_up(self.value(states), token_weights, self.output)
+
+
+class MeanHead(nn.Module):
+    """A linear unit over the mean of the states: every real token weighs the same."""
+
+    name: HeadName = "mean"
+
+    def __init__(self, width: int, n_outputs: int = 1) -> None:
+        super().__init__()
+        self.output = nn.Linear(width, n_outputs)
+
+    def forward(self, states: Tensor, mask: Tensor) -> HeadOutput:
+        """Score a batch; shapes and precision are those of ``AttentionHead.forward``."""
+        weights = mask.float()
+        return _add_up(states.float(), weights / weights.sum(dim=1, keepdim=True), self.output)
+
+
+class SummaryHead(nn.Module):
+    """A linear unit over one token's state, in which the backbone gathers what it read: that token weighs 1.
+
+    No word but that token gets a weight or a contribution, so this head shows no words.
+    """
+
+    name: HeadName = "cls"
+
+    def __init__(self, width: int, summary_token: SummaryToken, n_outputs: int = 1) -> None:
+        super().__init__()
+        self.output = nn.Linear(width, n_outputs)
+        self.summary_token: SummaryToken = summary_token
+
+    def forward(self, states: Tensor, mask: Tensor) -> HeadOutput:
+        """Score a batch; shapes and precision are those of ``AttentionHead.forward``."""
+        counted = mask.long().cumsum(dim=1)  # 1 at the first real token, the number of them from the last one on
+        wanted = counted[:, -1:] if self.summary_token == "last" else torch.ones_like(counted[:, -1:])
+        place = (counted == wanted).long().argmax(dim=1)
+        return _add_up(states.float(), one_hot(place, mask.shape[1]).float(), self.output)
+
+
+Head = AttentionHead | MeanHead | SummaryHead
+
+
+def make_head(name: HeadName, width: int, n_outputs: int, summary_token: SummaryToken) -> Head:
+    """A head of random weights (from torch's generator: seed it first).
+
+    Args:
+        name: Which head.
+        width: Of the backbone's states.
+        n_outputs: Logits a review.
+        summary_token: In which of the real tokens the backbone gathers what it read; for ``cls`` alone.
+    """
+    match name:
+        case "attention":
+            return AttentionHead(width, n_outputs)
+        case "mean":
+            return MeanHead(width, n_outputs)
+        case "cls":
+            return SummaryHead(width, summary_token, n_outputs)
+    assert_never(name)
+
+
+def _add_up(values: Tensor, token_weights: Tensor, output: nn.Linear) -> HeadOutput:
+    """Logits as a sum over tokens, from ``(batch, tokens, width)`` and ``(batch, tokens)``."""
+    token_scores = token_weights[:, :, None] * (values @ output.weight.T)
+    return HeadOutput(token_scores.sum(dim=1) + output.bias, output.bias, token_weights, token_scores)

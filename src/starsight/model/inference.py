@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from starsight.model.batches import TokenizedReviews, batches_by_length, pad
 from starsight.model.compute import Compute
-from starsight.model.regressor import Rating, StarRegressor
+from starsight.model.rating import Rater, Rating
 from starsight.progress import progress
 from starsight.records import MAX_STARS, MIN_STARS
 
@@ -16,7 +16,7 @@ BATCH_SIZE = 64
 """Reviews a forward pass: no gradients are kept, so more fit than in training."""
 
 
-def rate(regressor: StarRegressor, reviews: TokenizedReviews, compute: Compute, what: str) -> NDArray[np.float64]:
+def rate(regressor: Rater, reviews: TokenizedReviews, compute: Compute, what: str) -> NDArray[np.float64]:
     """Predicted stars ``(reviews,)``, not cut to 1-5. ``what`` names the progress bar."""
     stars = np.empty(len(reviews))
     for rows, rating in rate_batches(regressor, reviews, compute, what):
@@ -25,7 +25,7 @@ def rate(regressor: StarRegressor, reviews: TokenizedReviews, compute: Compute, 
 
 
 def rate_batches(
-    regressor: StarRegressor, reviews: TokenizedReviews, compute: Compute, what: str
+    regressor: Rater, reviews: TokenizedReviews, compute: Compute, what: str
 ) -> Iterator[tuple[NDArray[np.int64], Rating]]:
     """Batches of row numbers and their ratings, in an order that wastes little padding; each review once."""
     training = regressor.training

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from starsight.records import MAX_STARS, MIN_STARS, WHOLE_STARS
 
 Number = TypeVar("Number", float, Tensor, NDArray[np.float32])
 
@@ -21,11 +24,15 @@ class StarScale:
     """Mean of the training stars."""
     spread: float
     """Their standard deviation; 1 where all are the same."""
+    shares: tuple[float, ...] = (0.2, 0.2, 0.2, 0.2, 0.2)
+    """Shares of 1 to 5 stars among them, none of them 0: where a head of five outputs starts."""
 
     @classmethod
     def fit(cls, stars: NDArray[np.floating]) -> "StarScale":
-        """Measure the scale on training stars ``(reviews,)``."""
-        return cls(mean=float(stars.mean()), spread=float(stars.std()) or 1.0)
+        """Measure the scale on training stars ``(reviews,)``; each share counts one review more than there is."""
+        counts = spread_stars(torch.tensor(stars, dtype=torch.float64)).sum(dim=0) + 1
+        shares = tuple((counts / counts.sum()).tolist())
+        return cls(mean=float(stars.mean()), spread=float(stars.std()) or 1.0, shares=shares)
 
     def to_score(self, stars: Number) -> Number:
         """Stars to the model's scale."""
@@ -38,3 +45,11 @@ class StarScale:
 
 STARS_AS_THEY_ARE = StarScale(mean=0.0, spread=1.0)
 """The head's output read directly as stars: the paper's model before fine-tuning."""
+
+
+def spread_stars(stars: Tensor) -> Tensor:
+    """Stars ``(batch,)`` as shares of 1 to 5 stars ``(batch, 5)`` with the same mean: 3.5 is half a 3 and half a 4.
+
+    Stars below 1 or above 5 count as 1 or 5.
+    """
+    return (1 - (stars.clamp(MIN_STARS, MAX_STARS)[:, None] - stars.new_tensor(WHOLE_STARS)).abs()).clamp(min=0)

@@ -12,8 +12,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from starsight.errors import DataError, ModelError
+from starsight.model.alphabet import letter_tokenizer, reads_small_letters
 from starsight.model.families import FAMILIES, Pieces
-from starsight.params import FamilyName
+from starsight.model.gguf import gguf_options
+from starsight.params import Cut, FamilyName, TokenizeParams
 from starsight.progress import progress
 from starsight.records import SPLITS
 from starsight.tables import replacing
@@ -28,9 +30,17 @@ TOKENS_SCHEMA = pa.schema(
         pa.field("input_ids", pa.list_(pa.int32())),
         pa.field("starts", pa.list_(pa.int32())),
         pa.field("ends", pa.list_(pa.int32())),
+        pa.field("words", pa.list_(pa.int32())),
     ]
 )
-"""``starts`` and ``ends`` are the characters of ``text_clean`` that a token covers; equal for special tokens."""
+"""``starts`` and ``ends`` are the characters of ``text_clean`` that a token covers; equal for special tokens. ``words``
+numbers the words that they are parts of; -1 for special tokens."""
+
+SENTINEL = "<extra_id_0>"
+"""T5 has no mask token. In its own pre-training the encoder reads this one where a span of the text is missing."""
+
+SPECIAL = -1
+"""In place of a word's number: a mark of the tokenizer's own."""
 
 _BATCH = 1024
 """Reviews tokenized at a time: enough to keep the tokenizer's threads busy, little memory."""
@@ -43,25 +53,44 @@ class TokenizedTexts:
     input_ids: list[list[int]]
     starts: list[list[int]]
     ends: list[list[int]]
+    words: list[list[int]]
     n_cut: int
-    """Texts that were longer than the limit and lost their end."""
+    """Texts that were longer than the limit and were cut."""
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """Read a tokenizer that can say where in the text a token stands.
+_TAIL_SHARES: dict[Cut, float] = {"head": 0.0, "head_tail": 0.25}
+"""Share of the room that the end of a cut text gets. That an end is worth keeping: Sun et al. 2019, How to Fine-Tune
+BERT for Text Classification?; they keep more of it, of longer texts."""
+
+
+def load_tokenizer(folder: Path, family: FamilyName) -> PreTrainedTokenizerFast:
+    """Read a tokenizer that can say where in the text a token stands; a published one, or one that was saved here.
 
     Raises:
-        ModelError: the folder holds none, or one that keeps no offsets.
+        ModelError: the folder holds none, or one that keeps no offsets or has no padding token.
     """
+    facts = FAMILIES[family]
+    options = gguf_options(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)
+    except Exception as error:  # noqa: BLE001 - the tokenizers library raises nothing narrower for a broken file
         raise ModelError(f"{folder} holds no readable tokenizer: {' '.join(str(error).split())}") from None
+    if facts.reads == "letters" and not reads_small_letters(tokenizer):
+        tokenizer = letter_tokenizer(tokenizer)
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise ModelError(f"{folder}: its tokenizer keeps no word offsets; convert it to tokenizer.json.")
-    if tokenizer.pad_token is None:  # GPT has none; padding is masked, so any token serves
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None and facts.pad_token == "end of text":
+        tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.pad_token is None:
+        raise ModelError(f"{folder}: its tokenizer names no padding token; name it in tokenizer_config.json.")
+    tokenizer.padding_side = facts.padding_side  # for whoever else pads with the tokenizer that is saved
     return tokenizer
+
+
+def mask_id(tokenizer: PreTrainedTokenizerFast) -> int | None:
+    """Token that stands for a hidden word: the mask token, or T5's first sentinel; None where there is neither."""
+    known = tokenizer.get_vocab().get(tokenizer.mask_token or SENTINEL)
+    return None if known is None else int(known)
 
 
 def train_tokenizer(texts: Sequence[str], family: FamilyName, vocabulary: int) -> PreTrainedTokenizerFast:
@@ -102,29 +131,42 @@ def _untrained(pieces: Pieces, vocabulary: int) -> tuple[Tokenizer, trainers.Tra
     return tokenizer, trainers.UnigramTrainer(unk_token="[UNK]", **options)
 
 
-def tokenize_texts(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], max_tokens: int) -> TokenizedTexts:
-    """Token ids and character offsets of ``texts``, special tokens included, cut at the end to ``max_tokens``."""
+def tokenize_texts(
+    tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], max_tokens: int, cut: Cut = "head"
+) -> TokenizedTexts:
+    """Token ids and character offsets of ``texts``, special tokens included, no text longer than ``max_tokens``."""
     encoded = tokenizer(
-        list(texts),
-        truncation=True,
-        max_length=max_tokens,
-        return_offsets_mapping=True,
-        return_overflowing_tokens=False,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        verbose=False,
+        list(texts), truncation=False, return_attention_mask=False, return_token_type_ids=False, verbose=False
     )
-    offsets = [list(zip(*pairs, strict=True)) for pairs in encoded["offset_mapping"]]
-    return TokenizedTexts(
-        input_ids=encoded["input_ids"],
-        starts=[list(starts) for starts, _ in offsets],
-        ends=[list(ends) for _, ends in offsets],
-        n_cut=sum(bool(encoding.overflowing) for encoding in encoded.encodings),
+    cut_texts = TokenizedTexts(
+        [], [], [], [], n_cut=sum(len(encoding.ids) > max_tokens for encoding in encoded.encodings)
     )
+    for encoding in encoded.encodings:
+        words = [SPECIAL if word is None else word for word in encoding.word_ids]
+        tokens = list(zip(encoding.ids, encoding.offsets, words, strict=True))
+        tokens = [tokens[place] for place in _kept(encoding.special_tokens_mask, max_tokens, cut)]
+        # A tokenizer that adds no tokens of its own makes none of an empty text, and no token has no rating.
+        tokens = tokens or [(tokenizer.pad_token_id, (0, 0), SPECIAL)]
+        cut_texts.input_ids.append([token for token, _, _ in tokens])
+        cut_texts.starts.append([start for _, (start, _), _ in tokens])
+        cut_texts.ends.append([end for _, (_, end), _ in tokens])
+        cut_texts.words.append([word for _, _, word in tokens])
+    return cut_texts
+
+
+def _kept(special: list[int], max_tokens: int, cut: Cut) -> Sequence[int]:
+    """Places of the tokens that the model reads; ``special`` is ``(tokens,)``, 1 for those that the tokenizer adds."""
+    if len(special) <= max_tokens:
+        return range(len(special))
+    text = [place for place, added in enumerate(special) if not added]
+    room = max_tokens - (len(special) - len(text))
+    n_tail = int(_TAIL_SHARES[cut] * room)
+    left_out = set(text[room - n_tail : len(text) - n_tail])
+    return [place for place in range(len(special)) if place not in left_out]
 
 
 def write_tokens(
-    reviews: pd.DataFrame, tokenizer: PreTrainedTokenizerFast, max_tokens: int, folder: Path
+    reviews: pd.DataFrame, tokenizer: PreTrainedTokenizerFast, settings: TokenizeParams, folder: Path
 ) -> dict[str, float]:
     """Tokenize every split of the clean ``reviews`` and write one Arrow dataset a split, and the tokenizer.
 
@@ -133,7 +175,7 @@ def write_tokens(
     Args:
         reviews: ``review_id``, ``stars``, ``text_clean``, ``split``.
         tokenizer: The model's own.
-        max_tokens: Longest input, special tokens included.
+        settings: How long an input may be, and what is kept of a longer one.
         folder: Replaced as a whole.
 
     Returns:
@@ -151,7 +193,7 @@ def write_tokens(
             if rows.empty:
                 raise DataError(f"no review is in the {split} split; see clean.split in params.yaml.")
             batches, n_cut = [], 0
-            for batch, tokens in _tokenize_batches(rows, tokenizer, max_tokens):
+            for batch, tokens in _tokenize_batches(rows, tokenizer, settings):
                 n_cut += tokens.n_cut
                 batches.append(_to_arrow(batch, tokens))
                 bar.update(len(batch))
@@ -171,15 +213,15 @@ def write_tokens(
 
 
 def _tokenize_batches(
-    reviews: pd.DataFrame, tokenizer: PreTrainedTokenizerFast, max_tokens: int
+    reviews: pd.DataFrame, tokenizer: PreTrainedTokenizerFast, settings: TokenizeParams
 ) -> Iterator[tuple[pd.DataFrame, TokenizedTexts]]:
     for start in range(0, len(reviews), _BATCH):
         batch = reviews.iloc[start : start + _BATCH]
-        yield batch, tokenize_texts(tokenizer, batch["text_clean"].tolist(), max_tokens)
+        yield batch, tokenize_texts(tokenizer, batch["text_clean"].tolist(), settings.max_tokens, settings.cut)
 
 
 def _to_arrow(reviews: pd.DataFrame, tokens: TokenizedTexts) -> pa.RecordBatch:
-    columns = [reviews["review_id"], reviews["stars"], tokens.input_ids, tokens.starts, tokens.ends]
+    columns = [reviews["review_id"], reviews["stars"], tokens.input_ids, tokens.starts, tokens.ends, tokens.words]
     return pa.RecordBatch.from_arrays(
         [pa.array(column, type=field.type) for column, field in zip(columns, TOKENS_SCHEMA, strict=True)],
         schema=TOKENS_SCHEMA,

@@ -11,6 +11,7 @@ from starsight.params.datasets import Dataset
 from starsight.params.models import Model
 from starsight.params.section import Section
 from starsight.params.stages import (
+    AdaptParams,
     CleanParams,
     EvaluateParams,
     ExplainParams,
@@ -39,6 +40,7 @@ class Params(Section):
     validate_: ValidateParams = Field(alias="validate")
     """``validate`` is taken: pydantic's own method."""
     tokenize: TokenizeParams
+    adapt: AdaptParams
     finetune: FinetuneParams
     evaluate: EvaluateParams
     explain: ExplainParams

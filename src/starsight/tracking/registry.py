@@ -23,6 +23,7 @@ REQUIREMENTS = [
     "mlflow",
     "numpy",
     "pandas",
+    "peft",
     "psutil",
     "pyarrow",
     "pydantic",

@@ -69,6 +69,13 @@ class Run:
                 self.log_artifact(origin, "origin")
         self.tag(**describe_origin(layout))
 
+    def log_adaptation(self, layout: Layout) -> None:
+        """Record what ``adapt`` measured, as ``adapt_<name>``, if it was switched on: it ends before the run begins."""
+        report = read_json(layout.adaptation_report)
+        if report.pop("enabled"):
+            self.log({f"adapt_{key}": value for key, value in report.items() if isinstance(value, int | float)})
+            self.log_artifact(layout.adaptation_report, "reports")
+
     def log_artifact(self, path: Path, folder: str) -> None:
         """Keep a file or a folder under ``folder`` of the run."""
         with registry_errors("keeping an artifact"):

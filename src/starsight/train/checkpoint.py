@@ -2,14 +2,12 @@
 
 import hashlib
 import json
-import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
@@ -37,9 +35,13 @@ class CheckpointFolder:
 
     root: Path
 
+    def member(self, number: int) -> "CheckpointFolder":
+        """Of one of several models that are trained one after the other, from 0."""
+        return CheckpointFolder(self.root / str(number))
+
     @property
     def state(self) -> Path:
-        """Weights, optimizer, position and random generators; replaced as a whole."""
+        """Weights, optimizer and position; replaced as a whole."""
         return self.root / "state.pt"
 
     @property
@@ -83,26 +85,3 @@ def load_state(path: Path) -> dict[str, Any] | None:
         return None
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state
-
-
-def random_state() -> dict[str, Any]:
-    """State of every generator that training draws from, as tensors and plain values."""
-    version, numbers, gauss = random.getstate()
-    name, keys, *position = np.random.get_state(legacy=True)
-    return {
-        "python": [version, list(numbers), gauss],
-        "numpy": [name, torch.from_numpy(np.asarray(keys, dtype=np.int64)), position],
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }
-
-
-def restore_random_state(state: Mapping[str, Any]) -> None:
-    """Put every generator back to where ``random_state`` found it."""
-    version, numbers, gauss = state["python"]
-    random.setstate((version, tuple(numbers), gauss))
-    name, keys, position = state["numpy"]
-    np.random.set_state((name, keys.numpy().astype(np.uint32), *position))
-    torch.set_rng_state(state["torch"])
-    if state["cuda"]:
-        torch.cuda.set_rng_state_all(state["cuda"])

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,29 +10,40 @@ import time
 from pathlib import Path
 
 import mlflow
+import pandas as pd
 import pytest
+import torch
 import yaml
 from miniature import REPOSITORY, make_reviews, tiny_params
+from safetensors.torch import load_file
 
 pytestmark = pytest.mark.pipeline
 
+TORCHRUN = str(Path(sys.executable).with_name("torchrun"))
 
-def start(stage: str, folder: Path) -> subprocess.Popen[str]:
+
+def start(stage: str, folder: Path, *launcher: str) -> subprocess.Popen[str]:
     env = {key: value for key, value in os.environ.items() if not key.startswith(("DVC", "MLFLOW"))}
     env |= {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", f"stages.{stage}"]
+    command = [*(launcher or [sys.executable]), "-m", f"stages.{stage}"]
     return subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.PIPE, text=True)
 
 
-def finish(stage: str, folder: Path) -> None:
-    process = start(stage, folder)
+def finish(stage: str, folder: Path, *launcher: str) -> str:
+    process = start(stage, folder, *launcher)
     _, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors
+    return errors
 
 
-def weights(folder: Path) -> str:
-    files = sorted((folder / "models/finetuned").rglob("*.safetensors"))
+def weights(folder: Path, what: str = "finetuned") -> str:
+    files = sorted((folder / "models" / what).rglob("*.safetensors"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def tensors(folder: Path) -> dict[str, torch.Tensor]:
+    files = sorted((folder / "models/finetuned").rglob("*.safetensors"))
+    return {f"{file.name} {name}": tensor for file in files for name, tensor in load_file(file).items()}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +54,7 @@ def tokenized(tmp_path_factory, tiny_checkpoint) -> Path:
     params = tiny_params(tiny_checkpoint, "reviews.csv")
     params["finetune"] |= {"epochs": 3, "patience": 3, "dropout": 0.1, "max_train_reviews": 300}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    for stage in ("ingest", "clean", "validate", "tokenize"):
+    for stage in ("ingest", "clean", "validate", "tokenize", "adapt"):
         finish(stage, folder)
     return folder
 
@@ -56,7 +68,9 @@ def never_killed(tokenized, tmp_path_factory) -> str:
 
 
 def copy(source: Path, target: Path) -> Path:
-    for path in ("data", "params.yaml", "reviews.csv"):
+    target.mkdir(exist_ok=True)
+    for path in ("data", "params.yaml", "reviews.csv", "models/adapted", "reports/adaptation.json"):
+        (target / path).parent.mkdir(exist_ok=True)
         (target / path).symlink_to(source / path)
     return target
 
@@ -73,7 +87,7 @@ def wait_for(path: Path, pattern: str, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("moment", ["*/run_id", "*/best.pt", "*/state.pt"])
+@pytest.mark.parametrize("moment", ["*/run_id", "*/0/best.pt", "*/0/state.pt"])
 def test_a_training_killed_outright_ends_with_the_same_weights_and_one_run(tokenized, never_killed, tmp_path, moment):
     folder = copy(tokenized, tmp_path)
     process = start("finetune", folder)
@@ -91,11 +105,64 @@ def test_a_training_killed_outright_ends_with_the_same_weights_and_one_run(token
     assert not [path for path in (folder / "scratch/finetune").iterdir() if path.is_dir()]
 
 
+def test_two_processes_train_the_weights_of_one_and_report_to_one_run(tokenized, tmp_path):
+    # no dropout, which each process draws by itself; SGD, since Adam makes much of a gradient that is only rounding
+    folders = []
+    for name, launcher in (("one", ()), ("two", (TORCHRUN, "--nproc-per-node", "2"))):
+        folder = copy(tokenized, tmp_path / name)
+        settings = yaml.safe_load((tokenized / "params.yaml").read_text())
+        settings["finetune"] |= {"dropout": 0.0, "optimizer": "sgd"}
+        (folder / "params.yaml").unlink()
+        (folder / "params.yaml").write_text(yaml.safe_dump(settings))
+        said = finish("finetune", folder, *launcher)
+        assert said.count("finetune: done in") == 1
+        folders.append(folder)
+    alone, together = map(tensors, folders)
+    assert alone.keys() == together.keys()
+    for name, tensor in alone.items():
+        torch.testing.assert_close(together[name], tensor, atol=1e-5, rtol=0, msg=name)
+    assert any(not torch.equal(together[name], tensor) for name, tensor in alone.items())  # it really was shared
+    (run,) = runs(folders[1])
+    assert run.info.status == "FINISHED"
+    recorded = mlflow.MlflowClient().get_metric_history(run.info.run_id, "validation_mae")
+    assert sorted(point.step for point in recorded) == [1, 2, 3]
+    errors = [pd.read_csv(folder / "reports/plots/epochs.csv")["validation_rmse"] for folder in folders]
+    assert (errors[0] - errors[1]).abs().max() < 1e-3
+
+
+@pytest.fixture(scope="module")
+def adaptable(tokenized, tmp_path_factory) -> Path:
+    """The same folder with adaptation switched on, and not yet done."""
+    folder = tmp_path_factory.mktemp("adaptable")
+    params = yaml.safe_load((tokenized / "params.yaml").read_text())
+    params["adapt"] |= {"enabled": True, "epochs": 3, "max_reviews": 300}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "data").symlink_to(tokenized / "data")
+    return folder
+
+
+def test_an_adaptation_killed_outright_leaves_nothing_and_ends_with_the_same_weights(adaptable):
+    finish("adapt", adaptable)
+    never_killed = weights(adaptable, "adapted")
+    for moment in ("*.lock", "*/state.pt"):
+        shutil.rmtree(adaptable / "scratch/adapt")
+        shutil.rmtree(adaptable / "models")
+        process = start("adapt", adaptable)
+        wait_for(adaptable / "scratch/adapt", moment, process)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, process.stderr.read()
+        assert not (adaptable / "models/adapted").exists()
+
+        finish("adapt", adaptable)
+        assert weights(adaptable, "adapted") == never_killed
+        assert not [path for path in (adaptable / "scratch/adapt").iterdir() if path.is_dir()]
+
+
 @pytest.mark.parametrize(("stop", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_training_that_is_told_to_stop_says_so_and_marks_its_run_killed(tokenized, tmp_path, stop, code):
     folder = copy(tokenized, tmp_path)
     process = start("finetune", folder)
-    wait_for(folder / "scratch/finetune", "*/best.pt", process)
+    wait_for(folder / "scratch/finetune", "*/0/best.pt", process)
     process.send_signal(stop)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
