@@ -1,5 +1,6 @@
 """One run an experiment, always brought to an end; a store that survives eight processes at once; a champion."""
 
+import signal
 import subprocess
 import sys
 
@@ -152,3 +153,18 @@ def test_the_origin_names_commit_and_lock_and_says_none_where_there_is_none(tmp_
     assert describe_origin(Layout(tmp_path, tmp_path))["git_commit"] == "none"
     if (REPOSITORY / ".git").exists():
         assert len(describe_origin(Layout(REPOSITORY, REPOSITORY))["git_commit"]) == 40
+
+
+def test_a_stop_in_the_middle_of_a_write_waits_until_it_is_done_and_the_run_is_killed(layout, run_id_file, monkeypatch):
+    whole = mlflow.MlflowClient.log_batch
+
+    def stopped_in_between(self, *arguments, **options):
+        signal.raise_signal(signal.SIGINT)
+        whole(self, *arguments, **options)
+
+    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", stopped_in_between)
+    with pytest.raises(KeyboardInterrupt), open_run(layout, "a", run_id_file) as run:
+        run.log({"loss": 0.5})
+    run_id = run_id_file.read_text()
+    assert mlflow.get_run(run_id).data.metrics["loss"] == 0.5
+    assert status(run_id) == "KILLED"
