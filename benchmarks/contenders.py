@@ -229,7 +229,8 @@ def price(task: Task, connection: Connection) -> None:
         params = task.params.model_copy(update={"finetune": task.params.finetune.model_copy(update={"epochs": 1})})
 
         def train(n_batches: int) -> None:
-            few = replace(setting, train=_first(setting.train, n_batches * params.finetune.batch_size))
+            n_few = min(n_batches * params.finetune.batch_size, len(setting.train))
+            few = replace(setting, train=setting.train.take(np.arange(n_few)))
             train_starsight(few, params, Path(folder) / str(n_batches))
 
         train(_WARM_BATCHES)
@@ -245,10 +246,6 @@ def _answering(connection: Connection) -> Iterator[None]:
         yield
     except StarsightError as error:
         connection.send(Failed(str(error)))
-
-
-def _first(reviews: TokenizedReviews, n: int) -> TokenizedReviews:
-    return replace(reviews, input_ids=reviews.input_ids[:n], stars=reviews.stars[:n])
 
 
 def validation_mae(setting: Setting) -> float:

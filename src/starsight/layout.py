@@ -27,6 +27,10 @@ class Layout:
     home: Path = field(default_factory=real_repository)
     """The real repository: mlruns/ and scratch/ hang below it."""
 
+    def named(self, folder: str) -> Path:
+        """A folder that a setting names. A relative one begins in the real repository, in a copy of it too."""
+        return self.home / Path(folder).expanduser()
+
     @property
     def params(self) -> Path:
         return self.root / "params.yaml"

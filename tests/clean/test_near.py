@@ -53,6 +53,19 @@ def with_words_changed(words, n, generator):
     return " ".join(changed)
 
 
+def pairs_of_similarity(low, high, n_changed, seed):
+    """300 texts, and as many others, each as similar to its own as is asked for."""
+    generator = random.Random(seed)
+    pairs = []
+    while len(pairs) < 300:
+        words = generator.choices(WORDS, k=60)
+        n = generator.randrange(n_changed.start, n_changed.stop)
+        one, other = " ".join(words), with_words_changed(words, n, generator)
+        if low <= jaccard(one, other, 3) <= high:
+            pairs.append((one, other))
+    return (list(texts) for texts in zip(*pairs, strict=True))
+
+
 def test_one_changed_word_in_sixty_is_found_and_other_texts_are_not(tmp_path):
     texts = [long_text(seed) for seed in range(200)]
     copies = [f"{text} indeed" for text in texts[:100]]
@@ -60,27 +73,13 @@ def test_one_changed_word_in_sixty_is_found_and_other_texts_are_not(tmp_path):
 
 
 def test_most_pairs_just_above_the_threshold_are_found(tmp_path):
-    generator = random.Random(3)
-    pairs = []
-    while len(pairs) < 300:
-        words = generator.choices(WORDS, k=60)
-        one, other = " ".join(words), with_words_changed(words, generator.randrange(2, 6), generator)
-        if 0.70 <= jaccard(one, other, 3) <= 0.75:
-            pairs.append((one, other))
-    first, second = (list(texts) for texts in zip(*pairs, strict=True))
+    first, second = pairs_of_similarity(0.70, 0.75, n_changed=range(2, 6), seed=3)
     found = candidates([*first, *second], tmp_path)
     assert len(found & {(row, 300 + row) for row in range(300)}) > 300 * MIN_RECALL
 
 
 def test_few_pairs_far_below_the_threshold_must_be_compared_though_many_share_a_band(tmp_path):
-    generator = random.Random(4)
-    pairs = []
-    while len(pairs) < 300:
-        words = generator.choices(WORDS, k=60)
-        one, other = " ".join(words), with_words_changed(words, generator.randrange(8, 16), generator)
-        if 0.35 <= jaccard(one, other, 3) <= 0.45:
-            pairs.append((one, other))
-    first, second = (list(texts) for texts in zip(*pairs, strict=True))
+    first, second = pairs_of_similarity(0.35, 0.45, n_changed=range(8, 16), seed=4)
     share_a_band = (sign(first, PARAMS).bands == sign(second, PARAMS).bands).any(axis=1)
     assert share_a_band.mean() > 0.2
     assert len(candidates([*first, *second], tmp_path)) < 0.05 * 300

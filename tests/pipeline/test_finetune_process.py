@@ -87,13 +87,18 @@ def wait_for(path: Path, pattern: str, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
+def kill(stage: str, folder: Path, moment: str) -> None:
+    """Start a stage, and kill it outright once a file is in its scratch folder."""
+    process = start(stage, folder)
+    wait_for(folder / "scratch" / stage, moment, process)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, process.stderr.read()
+
+
 @pytest.mark.parametrize("moment", ["*/run_id", "*/0/best.pt", "*/0/state.pt"])
 def test_a_training_killed_outright_ends_with_the_same_weights_and_one_run(tokenized, never_killed, tmp_path, moment):
     folder = copy(tokenized, tmp_path)
-    process = start("finetune", folder)
-    wait_for(folder / "scratch/finetune", moment, process)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, process.stderr.read()
+    kill("finetune", folder, moment)
     assert not (folder / "models/finetuned").exists()
 
     finish("finetune", folder)
@@ -147,10 +152,7 @@ def test_an_adaptation_killed_outright_leaves_nothing_and_ends_with_the_same_wei
     for moment in ("*.lock", "*/state.pt"):
         shutil.rmtree(adaptable / "scratch/adapt")
         shutil.rmtree(adaptable / "models")
-        process = start("adapt", adaptable)
-        wait_for(adaptable / "scratch/adapt", moment, process)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, process.stderr.read()
+        kill("adapt", adaptable, moment)
         assert not (adaptable / "models/adapted").exists()
 
         finish("adapt", adaptable)

@@ -12,9 +12,18 @@ from starsight.errors import ParamsError
 from starsight.model.batches import pad
 from starsight.model.tokens import tokenize_texts
 from starsight.params import FamilyName
-from starsight.train.optimizer import freeze_layers, layer_of, make_optimizer, n_layers, rate_factor, set_dropout
+from starsight.train.optimizer import freeze_layers, layer_of, make_optimizer, n_layers, set_dropout
+from starsight.train.schedule import rate_factor
 
 FAMILY_NAMES = get_args(FamilyName)
+
+
+def in_training(family):
+    """A network in training, and four reviews as it takes them."""
+    tokenizer = tiny_tokenizer(family)
+    tokens = tokenize_texts(tokenizer, make_reviews(4)["text"].tolist(), 64)
+    batch = pad([np.array(ids) for ids in tokens.input_ids], tokenizer.pad_token_id)
+    return tiny_regressor(family, tokenizer).train(), batch
 
 
 def groups_by_name(regressor, settings):
@@ -31,24 +40,28 @@ def test_norms_and_biases_do_not_decay_and_the_head_has_its_own_rate():
         assert groups[name]["peak_lr"] == (1e-2 if name.startswith("head.") else 1e-3), name
 
 
+def factor(step, settings):
+    return rate_factor(step, 10, settings.schedule, settings.warmup_steps)
+
+
 def test_a_constant_schedule_stays_at_its_peak_after_the_warm_up():
     settings = finetune_params(schedule="constant", warmup_steps=4)
-    assert [rate_factor(step, 10, settings) for step in range(7)] == [0.25, 0.5, 0.75, 1, 1, 1, 1]
+    assert [factor(step, settings) for step in range(7)] == [0.25, 0.5, 0.75, 1, 1, 1, 1]
 
 
 def test_a_linear_schedule_falls_to_nothing_at_the_last_step():
     settings = finetune_params(schedule="linear", warmup_steps=2)
-    assert [rate_factor(step, 10, settings) for step in (0, 1, 2, 4, 6, 10, 12)] == [0.5, 1, 1, 0.75, 0.5, 0, 0]
+    assert [factor(step, settings) for step in (0, 1, 2, 4, 6, 10, 12)] == [0.5, 1, 1, 0.75, 0.5, 0, 0]
 
 
 def test_a_cosine_schedule_is_at_half_its_peak_half_way():
     settings = finetune_params(schedule="cosine", warmup_steps=2)
-    factors = [rate_factor(step, 10, settings) for step in (2, 4, 6, 8, 10)]
+    factors = [factor(step, settings) for step in (2, 4, 6, 8, 10)]
     assert factors == pytest.approx([1, (1 + 0.5**0.5) / 2, 0.5, (1 - 0.5**0.5) / 2, 0])
 
 
 def test_without_a_warm_up_the_first_step_is_at_the_peak():
-    assert rate_factor(0, 10, finetune_params(warmup_steps=0)) == 1
+    assert factor(0, finetune_params(warmup_steps=0)) == 1
 
 
 @pytest.mark.parametrize("family", FAMILY_NAMES)
@@ -67,11 +80,9 @@ def test_each_layer_learns_slower_than_the_one_above_it(family):
 
 @pytest.mark.parametrize("family", FAMILY_NAMES)
 def test_frozen_layers_and_the_embeddings_below_them_get_no_gradient(family):
-    tokenizer = tiny_tokenizer(family)
-    regressor = tiny_regressor(family, tokenizer).train()
+    regressor, batch = in_training(family)
     freeze_layers(regressor, 1)
-    tokens = tokenize_texts(tokenizer, make_reviews(4)["text"].tolist(), 64)
-    regressor(*pad([np.array(ids) for ids in tokens.input_ids], tokenizer.pad_token_id)).stars.sum().backward()
+    regressor(*batch).stars.sum().backward()
     for name, parameter in regressor.backbone.named_parameters():
         depth = layer_of(name, regressor.backbone)
         assert parameter.requires_grad == (depth == 2), name
@@ -102,9 +113,6 @@ def test_null_leaves_the_checkpoints_own_dropout():
 
 @pytest.mark.parametrize("family", FAMILY_NAMES)
 def test_without_dropout_a_network_in_training_gives_the_same_answer_twice(family):
-    tokenizer = tiny_tokenizer(family)
-    regressor = tiny_regressor(family, tokenizer).train()
+    regressor, batch = in_training(family)
     set_dropout(regressor, 0.0)
-    tokens = tokenize_texts(tokenizer, make_reviews(4)["text"].tolist(), 64)
-    input_ids, mask = pad([np.array(ids) for ids in tokens.input_ids], tokenizer.pad_token_id)
-    assert torch.equal(regressor(input_ids, mask).stars, regressor(input_ids, mask).stars)
+    assert torch.equal(regressor(*batch).stars, regressor(*batch).stars)

@@ -4,7 +4,6 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -19,10 +18,11 @@ from starsight.adapt.language_model import LanguageModel
 from starsight.adapt.tasks import Task
 from starsight.errors import ModelError
 from starsight.model.batches import TokenizedReviews, batches_by_length, pad, shuffled_batches
-from starsight.model.compute import Compute
+from starsight.model.compute import Compute, must_fit
 from starsight.params import AdaptParams
 from starsight.progress import progress
 from starsight.train.checkpoint import CheckpointFolder, load_state, save_state
+from starsight.train.schedule import rate_factor, set_rate
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +36,14 @@ beforehand, unlike fine-tuning's."""
 MAX_GRADIENT_NORM = 1.0
 """Longer gradients are scaled down to this length, as in BERT's own pre-training."""
 
+_WAY_OUT = "lower adapt.batch_size or tokenize.max_tokens, or choose a smaller model."
+
 _MAX_LOSS = 700.0
 """In nats a token; beyond it the perplexity is no number. A guess among a million tokens has 14."""
 
 
 @dataclass(frozen=True)
-class Learning:
+class Learnt:
     """What came of it. Losses are cross-entropies in nats a token, of the same questions before and after."""
 
     loss_before: float
@@ -83,7 +85,7 @@ def adapt(
     seed: int,
     compute: Compute,
     folder: CheckpointFolder,
-) -> Learning:
+) -> Learnt:
     """Train ``model`` in place, with the dropout of its configuration.
 
     Args:
@@ -131,7 +133,7 @@ class _Adapting:
         self.at = _Progress()
         self.saved_at = time.monotonic()
 
-    def run(self) -> Learning:
+    def run(self) -> Learnt:
         self._resume()
         if self.at.step == 0:
             self.at.loss_before = self._held_out_loss("before")
@@ -151,7 +153,7 @@ class _Adapting:
         log.info("held-out loss %.4f before, %.4f after, nats a token", self.at.loss_before, loss_after)
         if loss_after >= self.at.loss_before:
             log.warning("adaptation made the backbone worse at its own task; lower adapt.learning_rate")
-        return Learning(
+        return Learnt(
             loss_before=self.at.loss_before,
             loss_after=loss_after,
             tokens_seen=self.at.tokens_seen,
@@ -163,8 +165,8 @@ class _Adapting:
     def _step(self, rows: NDArray[np.int64]) -> float:
         """One optimizer step; returns the batch's mean cross-entropy in nats a token."""
         seed_step(self.seed, self.at.step + 1)
-        self._set_learning_rate()
-        with self._memory_errors(rows, self.train):
+        set_rate(self.optimizer, learning_rate_share(self.at.step, len(self.batches)))
+        with must_fit(len(rows), int(self.train.lengths[rows].max()), _WAY_OUT):
             loss_sum, n_asked, n_real = self._loss(rows, self.train)
             loss = loss_sum / max(n_asked, 1)  # a batch of nothing but special tokens asks for none
             torch.autograd.backward(loss)
@@ -192,7 +194,7 @@ class _Adapting:
         loss_sum = n_asked = 0.0
         with torch.inference_mode(), progress(what, len(self.held_out), unit="reviews") as bar:
             for rows in batches_by_length(self.held_out.lengths, self.params.batch_size):
-                with self._memory_errors(rows, self.held_out):
+                with must_fit(len(rows), int(self.held_out.lengths[rows].max()), _WAY_OUT):
                     loss, n, _ = self._loss(rows, self.held_out)
                 loss_sum, n_asked = loss_sum + float(loss), n_asked + n
                 bar.update(len(rows))
@@ -207,21 +209,6 @@ class _Adapting:
                 "adapt.head_learning_rate, or set STARSIGHT_DEVICE=cpu to rule out the device."
             )
         return loss
-
-    @contextmanager
-    def _memory_errors(self, rows: NDArray[np.int64], reviews: TokenizedReviews) -> Iterator[None]:
-        try:
-            yield
-        except (torch.OutOfMemoryError, MemoryError):
-            raise ModelError(
-                f"a batch of {len(rows)} reviews of up to {reviews.lengths[rows].max()} tokens does not fit into "
-                "memory; lower adapt.batch_size or tokenize.max_tokens, or choose a smaller model."
-            ) from None
-
-    def _set_learning_rate(self) -> None:
-        share = learning_rate_share(self.at.step, len(self.batches))
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak_lr"] * share
 
     def _save(self) -> None:
         save_state({name: part.state_dict() for name, part in self._parts()}, self.folder.state)
@@ -243,8 +230,7 @@ class _Adapting:
 
 def learning_rate_share(step: int, n_steps: int) -> float:
     """Share of the peak rate at a step, counted from 0: up to 1 over the first tenth, down to near 0 at the last."""
-    n_warm = max(1, round(WARMUP_SHARE * n_steps))
-    return min((step + 1) / n_warm, (n_steps - step) / max(1, n_steps - n_warm))
+    return rate_factor(step, n_steps, "linear", max(1, round(WARMUP_SHARE * n_steps)))
 
 
 def seed_step(seed: int, step: int) -> None:

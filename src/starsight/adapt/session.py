@@ -36,10 +36,7 @@ def adaptation_folder(params: Params, layout: Layout) -> CheckpointFolder:
     folders += [Path(__file__).parents[1] / part for part in ("model", "adapt")]
     if not starts_from_scratch(params.model_row):
         folders.append(fetch_checkpoint(params.model, params.model_row, layout))
-    files = [
-        path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".pyc"
-    ]
-    return CheckpointFolder(layout.adaptation(training_key(settings, files)))
+    return CheckpointFolder(layout.adaptation(training_key(settings, folders)))
 
 
 def adapt_backbone(params: Params, layout: Layout, folder: CheckpointFolder) -> Adaptation:

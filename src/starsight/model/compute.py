@@ -1,7 +1,8 @@
 """Which device computes, in which precision, and why: asked of the machine, never of the settings."""
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,21 @@ class Compute:
     def autocast(self) -> AbstractContextManager[None]:
         """Context in which the backbone computes."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+@contextmanager
+def must_fit(n_reviews: int, n_tokens: int, way_out: str) -> Iterator[None]:
+    """Say which batch did not fit into memory, ``n_reviews`` of up to ``n_tokens`` each, and the way out.
+
+    Raises:
+        ModelError: memory ran out.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError):
+        raise ModelError(
+            f"a batch of {n_reviews} reviews of up to {n_tokens} tokens does not fit into memory; {way_out}"
+        ) from None
 
 
 def choose_compute() -> Compute:

@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 from starsight.params.section import Section, Share
 
 Cut = Literal["head", "head_tail"]
+Schedule = Literal["constant", "linear", "cosine"]
 HeadName = Literal["attention", "cls", "mean"]
 ObjectiveName = Literal["mse", "mae", "huber", "distribution"]
 
@@ -198,7 +199,7 @@ class FinetuneParams(Section):
     the one token in which the backbone gathers what it read, so that no words are shown."""
     head_learning_rate: PositiveFloat
     """Peak learning rate of the head, whose weights start at random."""
-    schedule: Literal["constant", "linear", "cosine"]
+    schedule: Schedule
     """What the learning rate does after the warm-up: nothing, or fall to 0 at the last of ``epochs``; lower ``epochs``
     with it, since early stopping comes long before 50."""
     warmup_steps: Annotated[int, Field(ge=0)]

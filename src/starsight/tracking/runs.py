@@ -1,9 +1,7 @@
 """One MLflow run an experiment: opened by ``finetune``, written to by every later stage, always brought to an end."""
 
 import os
-import signal
 import subprocess
-import threading
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -39,7 +37,7 @@ class Run:
         """Record values in one write."""
         now = int(time.time() * 1000)
         values = [Metric(key, float(value), now, step) for key, value in metrics.items()]
-        with registry_errors("recording metrics"), _uninterrupted():
+        with registry_errors("recording metrics"):
             for start in range(0, len(values), _BATCH):
                 mlflow.MlflowClient().log_batch(self.run_id, metrics=values[start : start + _BATCH])
 
@@ -82,26 +80,6 @@ class Run:
         """Keep a file or a folder under ``folder`` of the run."""
         with registry_errors("keeping an artifact"):
             mlflow.MlflowClient().log_artifact(self.run_id, str(path), folder)
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait until the local database has been written to: an exception in the middle of it leaves
-    the database locked, and the run could not be marked KILLED. A server is not waited for."""
-    local = mlflow.get_tracking_uri().startswith("sqlite")
-    if not local or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    arrived: list[int] = []
-    stops = (signal.SIGINT, signal.SIGTERM)
-    before = {stop: signal.signal(stop, lambda number, _frame: arrived.append(number)) for stop in stops}
-    try:
-        yield
-    finally:
-        for stop, handler in before.items():
-            signal.signal(stop, handler)
-        if arrived:
-            signal.raise_signal(arrived[0])
 
 
 @contextmanager

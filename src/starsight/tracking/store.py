@@ -3,6 +3,8 @@
 import logging
 import os
 import re
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,9 +59,11 @@ def connect(layout: Layout) -> str:
 
 @contextmanager
 def registry_errors(what: str) -> Iterator[None]:
-    """Turn MLflow's and the database's own errors into one line that names ``what`` was asked of."""
+    """Turn MLflow's and the database's own errors into one line that names ``what`` was asked of, and let a stop wait
+    for the local database."""
     try:
-        yield
+        with _uninterrupted():
+            yield
     except (MlflowException, SQLAlchemyError, ConnectionError) as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # MLflow takes a Ctrl-C inside it for an error
             raise KeyboardInterrupt from error
@@ -67,6 +71,26 @@ def registry_errors(what: str) -> Iterator[None]:
         raise RegistryError(
             f"{what} did not answer: {reason}. Is MLFLOW_TRACKING_URI right, is the server up?"
         ) from error
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until the local database has been written to: an exception in the middle of it leaves
+    the database locked, and the run could not be marked KILLED. A server is not waited for."""
+    local = mlflow.get_tracking_uri().startswith("sqlite")
+    if not local or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    stops = (signal.SIGINT, signal.SIGTERM)
+    before = {stop: signal.signal(stop, lambda number, _frame: arrived.append(number)) for stop in stops}
+    try:
+        yield
+    finally:
+        for stop, handler in before.items():
+            signal.signal(stop, handler)
+        if arrived:
+            signal.raise_signal(arrived[0])
 
 
 def _without_password(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +15,19 @@ from starsight.errors import ModelError
 from starsight.tables import replacing
 
 
-def training_key(settings: Mapping[str, Any], files: list[Path]) -> str:
+def training_key(settings: Mapping[str, Any], folders: Iterable[Path]) -> str:
     """Name of a training: a hash of all that shapes its weights. Another key never resumes from this one's state.
 
     Args:
         settings: JSON-like.
-        files: Data, code and pretrained weights.
+        folders: Data, code and pretrained weights: every file below counts, or a file by itself.
     """
+    files = [
+        path
+        for folder in folders
+        for path in (sorted(folder.rglob("*")) if folder.is_dir() else [folder])
+        if path.is_file() and path.suffix != ".pyc"
+    ]
     digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=8)
     for file in files:
         with file.open("rb") as content:

@@ -22,7 +22,8 @@ from starsight.progress import progress
 from starsight.train.average import average_weights
 from starsight.train.checkpoint import CheckpointFolder, load_state, save_state
 from starsight.train.group import ALONE, Group
-from starsight.train.optimizer import freeze_layers, make_optimizer, rate_factor, set_dropout, set_rate
+from starsight.train.optimizer import freeze_layers, make_optimizer, set_dropout
+from starsight.train.schedule import rate_factor, set_rate
 from starsight.train.step import Learning
 
 log = logging.getLogger(__name__)
@@ -181,7 +182,8 @@ class _Finetuning:
         with progress(f"epoch {self.at.epoch}", len(self.learning.reviews), unit="reviews") as bar:
             bar.update(sum(len(rows) for rows in batches[: self.at.batch]))
             for rows in batches[self.at.batch :]:
-                set_rate(self.learning.optimizer, rate_factor(self.at.step, n_steps, self.params))
+                factor = rate_factor(self.at.step, n_steps, self.params.schedule, self.params.warmup_steps)
+                set_rate(self.learning.optimizer, factor)
                 loss = self.learning.step(rows, _seed(self.seed, self.at.step))
                 self.loss_sum += loss.double() * len(rows)
                 self.at.step += 1

@@ -1,7 +1,5 @@
 """Which weights train, how fast, and by which rule."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -87,32 +85,6 @@ def _layers(backbone: nn.Module) -> tuple[str, nn.ModuleList]:
     """The list of layers and its path: in every architecture the longest list of modules there is."""
     lists = [(name, module) for name, module in backbone.named_modules() if isinstance(module, nn.ModuleList)]
     return max(lists, key=lambda each: len(each[1]))
-
-
-def set_rate(optimizer: Optimizer, factor: float) -> None:
-    """Every group's learning rate as a share of its peak."""
-    for group in optimizer.param_groups:
-        group["lr"] = group["peak_lr"] * factor
-
-
-def rate_factor(step: int, n_steps: int, params: FinetuneParams) -> float:
-    """Learning rate of a step as a share of its peak, 0 to 1: rising over the warm-up, then as the schedule says.
-
-    Args:
-        step: Optimizer steps done before, from 0.
-        n_steps: Steps of all ``epochs``; early stopping may end training long before.
-        params: Schedule and warm-up.
-    """
-    if step < params.warmup_steps:
-        return (step + 1) / params.warmup_steps
-    done = (step - params.warmup_steps) / max(n_steps - params.warmup_steps, 1)
-    match params.schedule:
-        case "constant":
-            return 1.0
-        case "linear":
-            return max(0.0, 1 - done)
-        case "cosine":
-            return (1 + math.cos(math.pi * min(done, 1.0))) / 2
 
 
 def set_dropout(regressor: nn.Module, share: float | None) -> None:

@@ -99,10 +99,7 @@ def training_folder(params: Params, layout: Layout, group: Group) -> CheckpointF
         folders.append(fetch_checkpoint(params.model, params.model_row, layout))
     if params.finetune.teacher.folder:
         folders.append(teacher_folder(params.finetune.teacher.folder, layout))
-    files = [
-        path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".pyc"
-    ]
-    return CheckpointFolder(layout.training(training_key(settings, files)))
+    return CheckpointFolder(layout.training(training_key(settings, folders)))
 
 
 def train_predictor(

@@ -13,9 +13,8 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 from torch.profiler import record_function
 
-from starsight.errors import ModelError
 from starsight.model.batches import TokenizedReviews, pad
-from starsight.model.compute import Compute
+from starsight.model.compute import Compute, must_fit
 from starsight.model.regressor import StarRegressor
 from starsight.params import FinetuneParams
 from starsight.train.embeddings import backward, embeddings_changed, mix
@@ -23,6 +22,11 @@ from starsight.train.group import Group
 from starsight.train.masking import hide_words
 
 Rows = NDArray[np.int64]
+
+_WAY_OUT = (
+    "set finetune.micro_batch_size to less (it changes no result), lower tokenize.max_tokens, or choose a smaller "
+    "model."
+)
 
 
 @dataclass(frozen=True)
@@ -80,23 +84,16 @@ class Learning:
         """Add the gradients of some reviews, which are a ``share`` of the batch; returns their part of its loss."""
         with record_function("starsight/data"):
             input_ids, mask, targets = self._batch(rows, generator)
-        try:
-            with ExitStack() as changes:
-                if self.params.mixup:
-                    partner = torch.from_numpy(generator.permutation(len(rows))).to(mask.device)
-                    kept = float(generator.beta(self.params.mixup, self.params.mixup))
-                    targets = kept * targets + (1 - kept) * targets[partner]
-                    mask = mask | mask[partner]
-                    change = partial(mix, partner=partner, share=kept)
-                    changes.enter_context(embeddings_changed(self.regressor.backbone, change))
-                loss_of = self._loss_of(input_ids, mask, targets, share)
-                return backward(loss_of, self.regressor.backbone, self.params.adversary)
-        except (torch.OutOfMemoryError, MemoryError):
-            raise ModelError(
-                f"a batch of {len(rows)} reviews of up to {input_ids.shape[1]} tokens does not fit into memory; "
-                "set finetune.micro_batch_size to less (it changes no result), lower tokenize.max_tokens, or choose a "
-                "smaller model."
-            ) from None
+        with must_fit(len(rows), input_ids.shape[1], _WAY_OUT), ExitStack() as changes:
+            if self.params.mixup:
+                partner = torch.from_numpy(generator.permutation(len(rows))).to(mask.device)
+                kept = float(generator.beta(self.params.mixup, self.params.mixup))
+                targets = kept * targets + (1 - kept) * targets[partner]
+                mask = mask | mask[partner]
+                change = partial(mix, partner=partner, share=kept)
+                changes.enter_context(embeddings_changed(self.regressor.backbone, change))
+            loss_of = self._loss_of(input_ids, mask, targets, share)
+            return backward(loss_of, self.regressor.backbone, self.params.adversary)
 
     def _batch(self, rows: Rows, generator: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         reviews = [self.reviews.input_ids[row] for row in rows]

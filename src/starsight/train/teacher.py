@@ -16,12 +16,12 @@ Floats = NDArray[np.float32]
 
 
 def teacher_folder(folder: str, layout: Layout) -> Path:
-    """Where the teacher lies; a relative folder begins in the real repository, in a copy of it too.
+    """Where the teacher lies.
 
     Raises:
         ModelError: there is no model.
     """
-    path = layout.home / Path(folder).expanduser()
+    path = layout.named(folder)
     if not path.is_dir():
         raise ModelError(
             f"finetune.teacher.folder: {path} does not exist; name a folder with a fine-tuned model, such as a copy of "
