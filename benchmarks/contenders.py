@@ -1,4 +1,4 @@
-"""Those who train in ``benchmarks.training``, each in a process of its own: starsight and two set-ups of the Trainer.
+"""Those who train in ``benchmarks.training``, each in a process of its own: starsight and three set-ups of the Trainer.
 
 A contender waits for its turn before every block of steps, so that a slow minute of the machine hits all alike. Its
 turns and its clock hang on the optimizer's steps, which all have: nothing in the training itself is touched.
@@ -50,7 +50,7 @@ from starsight.train import loop
 from starsight.train.checkpoint import CheckpointFolder
 from starsight.train.optimizer import set_dropout
 
-Name = Literal["starsight", "stock", "tuned"]
+Name = Literal["starsight", "stock", "tuned", "tuned_no_dropout"]
 
 _PRICED_BATCHES = 32
 _WARM_BATCHES = 4
@@ -300,18 +300,17 @@ class WithLoss(nn.Module):
         return {"loss": self.regressor.objective.loss(logits, labels), "logits": logits}
 
 
-def train_with_trainer(setting: Setting, params: Params, folder: Path, *, tuned: bool) -> None:
+def train_with_trainer(setting: Setting, params: Params, folder: Path, *, tuned: bool, dropout: bool = True) -> None:
     """``transformers.Trainer``: as it comes, or set up well.
 
     As it comes: its own optimizer settings, a rate that falls linearly, reviews in random order padded to the longest
     of their batch, the checkpoint's dropout, torch's fused attention where the backbone can have it, float32. Set up
     well: bfloat16 where starsight takes it too, batches of like length of a width that is a multiple of 8, the fused
-    optimizer, starsight's dropout, kind of attention, warm-up and weight decay.
+    optimizer, starsight's kind of attention, warm-up and weight decay; and, for the last of the three, its dropout.
     """
     finetune = params.finetune
     settings: dict[str, Any] = {}
     if tuned:
-        set_dropout(setting.regressor, finetune.dropout)
         settings = {
             "bf16": setting.compute.precision == "bf16",
             "train_sampling_strategy": "group_by_length",
@@ -321,6 +320,8 @@ def train_with_trainer(setting: Setting, params: Params, folder: Path, *, tuned:
         }
     elif FAMILIES[setting.regressor.family].fused_attention:
         cast(PreTrainedModel, setting.regressor.backbone).set_attn_implementation("sdpa")
+    if not dropout:
+        set_dropout(setting.regressor, finetune.dropout)
     scores = setting.regressor.objective.target(torch.tensor(setting.train.stars)).tolist()
     trainer = Trainer(
         model=WithLoss(setting.regressor),
@@ -349,4 +350,5 @@ TRAINERS: dict[Name, Callable[[Setting, Params, Path], None]] = {
     "starsight": train_starsight,
     "stock": partial(train_with_trainer, tuned=False),
     "tuned": partial(train_with_trainer, tuned=True),
+    "tuned_no_dropout": partial(train_with_trainer, tuned=True, dropout=False),
 }

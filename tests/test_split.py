@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from starsight.clean.duplicates import hash64
 from starsight.params import SplitParams
 from starsight.records import SPLITS
-from starsight.split import splits_by_age, splits_by_hash, take
+from starsight.split import rows_hash, splits_by_age, splits_by_hash, take
 
 
 def params(by="reviewer", validation=0.1, test=0.1):
@@ -119,3 +119,12 @@ def test_a_sample_says_nothing_of_the_split():
 def test_no_reviews_have_no_splits():
     assert assign_splits(made_up_reviews(0), params("time")).empty
     assert assign_splits(made_up_reviews(0), params()).empty
+
+
+def test_the_same_reviews_have_the_same_name_in_any_order_and_others_another():
+    reviews = pd.DataFrame({"review_id": ["a", "b"], "stars": [5.0, 1.0], "text_clean": ["Good.", "Bad."]})
+    names = {rows_hash(reviews), rows_hash(reviews.iloc[::-1])}
+    assert len(names) == 1
+    for column, value in (("review_id", "c"), ("stars", 2.0), ("text_clean", "Bad!")):
+        assert rows_hash(reviews.assign(**{column: [reviews[column][0], value]})) not in names
+    assert rows_hash(reviews.head(1)) not in names

@@ -71,6 +71,19 @@ def take(reviews: pd.DataFrame, n: int) -> pd.DataFrame:
     return reviews.iloc[order[:n]]
 
 
+def rows_hash(reviews: pd.DataFrame) -> str:
+    """Name of a set of reviews, whatever their order: two models that were measured on the same name saw the same.
+
+    Args:
+        reviews: ``review_id``, ``stars`` and ``text_clean``.
+    """
+    rows = reviews[["review_id", "stars", "text_clean"]].sort_values("review_id")
+    digest = blake2b(digest_size=8)
+    for row in rows.itertuples(index=False):
+        digest.update(f"{row.review_id}\0{row.stars:g}\0{row.text_clean}\0".encode())
+    return digest.hexdigest()
+
+
 def _hash_to_unit(keys: "pd.Series[str]", *, purpose: bytes) -> NDArray[np.float64]:
     """A number in [0, 1) for each key. ``purpose`` parts the draws: who is in a split says nothing of who is taken."""
     codes, unique = pd.factorize(keys)

@@ -37,6 +37,15 @@ def test_offsets_cover_every_letter_of_the_text(family):
     assert tokens.n_cut == 0
 
 
+@pytest.mark.parametrize("family", ["bert", "roberta", "t5"])
+def test_a_review_that_writes_the_tokenizers_own_marks_has_said_nothing_but_words(family):
+    tokenizer = tiny_tokenizer(family)
+    marks = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    text = " ".join(["Good", *tokenizer.all_special_tokens, "really"])
+    ids, plain = (tokenize_texts(tokenizer, [each], 200).input_ids[0] for each in (text, "Good really"))
+    assert sum(token in marks for token in ids) == sum(token in marks for token in plain)
+
+
 def test_a_long_text_is_cut_at_its_end_and_counted():
     tokenizer = tiny_tokenizer("bert")
     tokens = tokenize_texts(tokenizer, ["lovely " * 50, "lovely"], 10)

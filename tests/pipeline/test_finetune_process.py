@@ -19,7 +19,8 @@ from safetensors.torch import load_file
 
 pytestmark = pytest.mark.pipeline
 
-TORCHRUN = str(Path(sys.executable).with_name("torchrun"))
+TORCHRUN = (str(Path(sys.executable).with_name("torchrun")), "--nproc-per-node", "2")
+ACCELERATE = (str(Path(sys.executable).with_name("accelerate")), "launch", "--multi_gpu", "--num_processes", "2")
 
 
 def start(stage: str, folder: Path, *launcher: str) -> subprocess.Popen[str]:
@@ -110,16 +111,17 @@ def test_a_training_killed_outright_ends_with_the_same_weights_and_one_run(token
     assert not [path for path in (folder / "scratch/finetune").iterdir() if path.is_dir()]
 
 
-def test_two_processes_train_the_weights_of_one_and_report_to_one_run(tokenized, tmp_path):
+@pytest.mark.parametrize("launcher", [TORCHRUN, ACCELERATE], ids=["torchrun", "accelerate"])
+def test_two_processes_train_the_weights_of_one_and_report_to_one_run(tokenized, tmp_path, launcher):
     # no dropout, which each process draws by itself; SGD, since Adam makes much of a gradient that is only rounding
     folders = []
-    for name, launcher in (("one", ()), ("two", (TORCHRUN, "--nproc-per-node", "2"))):
+    for name, command in (("one", ()), ("two", launcher)):
         folder = copy(tokenized, tmp_path / name)
         settings = yaml.safe_load((tokenized / "params.yaml").read_text())
         settings["finetune"] |= {"dropout": 0.0, "optimizer": "sgd"}
         (folder / "params.yaml").unlink()
         (folder / "params.yaml").write_text(yaml.safe_dump(settings))
-        said = finish("finetune", folder, *launcher)
+        said = finish("finetune", folder, *command)
         assert said.count("finetune: done in") == 1
         folders.append(folder)
     alone, together = map(tensors, folders)

@@ -9,6 +9,7 @@ from training import Recorded, finetune_params, same_weights, tokenized, train
 from starsight.errors import ModelError
 from starsight.train import loop
 from starsight.train.loop import Epoch
+from starsight.train.vocabulary import words_in_use
 
 
 class Killed(BaseException):
@@ -76,7 +77,9 @@ def test_training_stops_after_patience_epochs_without_a_better_one_and_keeps_the
     regressor, training = train(tmp_path, finetune_params(epochs=50, patience=2))
     assert [epoch.epoch for epoch in training.epochs] == [1, 2, 3, 4]
     assert training.best_epoch == 2
-    assert all(torch.equal(seen[1][name], tensor) for name, tensor in regressor.state_dict().items())
+    tokenizer, reviews = tokenized(60, seed=1)
+    with words_in_use(regressor.backbone, (reviews, tokenized(30, seed=2)[1]), tokenizer.mask_token_id):
+        assert all(torch.equal(seen[1][name], tensor) for name, tensor in regressor.state_dict().items())
 
 
 def test_epochs_are_a_ceiling(tmp_path):

@@ -28,7 +28,6 @@ def adaptation_folder(params: Params, layout: Layout) -> CheckpointFolder:
         "seed": params.seed,
         "model": params.model_row.model_dump(),
         "adapt": params.adapt.model_dump(),
-        "torch": torch.__version__,
         "device": str(compute.device),
         "precision": compute.precision,
     }

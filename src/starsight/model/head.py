@@ -9,7 +9,7 @@ from typing import Literal, assert_never
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import linear, one_hot
 
 from starsight.params import HeadName
 
@@ -64,7 +64,9 @@ class AttentionHead(nn.Module):
 
         asking = mask.to(attention.dtype)
         token_weights = (attention * asking[:, :, None]).sum(dim=1) / asking.sum(dim=1, keepdim=True)
-        return _add_up(self.value(states), token_weights, self.output)
+        # u . V_j = (u W) . h_j + u . c, so the values themselves, a vector a token, are never needed
+        values = linear(states, self.output.weight @ self.value.weight, self.output.weight @ self.value.bias)
+        return _add_up(values, token_weights, self.output.bias)
 
 
 class MeanHead(nn.Module):
@@ -79,7 +81,8 @@ class MeanHead(nn.Module):
     def forward(self, states: Tensor, mask: Tensor) -> HeadOutput:
         """Score a batch; shapes and precision are those of ``AttentionHead.forward``."""
         weights = mask.float()
-        return _add_up(states.float(), weights / weights.sum(dim=1, keepdim=True), self.output)
+        values = linear(states.float(), self.output.weight)
+        return _add_up(values, weights / weights.sum(dim=1, keepdim=True), self.output.bias)
 
 
 class SummaryHead(nn.Module):
@@ -100,7 +103,8 @@ class SummaryHead(nn.Module):
         counted = mask.long().cumsum(dim=1)  # 1 at the first real token, the number of them from the last one on
         wanted = counted[:, -1:] if self.summary_token == "last" else torch.ones_like(counted[:, -1:])
         place = (counted == wanted).long().argmax(dim=1)
-        return _add_up(states.float(), one_hot(place, mask.shape[1]).float(), self.output)
+        values = linear(states.float(), self.output.weight)
+        return _add_up(values, one_hot(place, mask.shape[1]).float(), self.output.bias)
 
 
 Head = AttentionHead | MeanHead | SummaryHead
@@ -125,7 +129,7 @@ def make_head(name: HeadName, width: int, n_outputs: int, summary_token: Summary
     assert_never(name)
 
 
-def _add_up(values: Tensor, token_weights: Tensor, output: nn.Linear) -> HeadOutput:
-    """Logits as a sum over tokens, from ``(batch, tokens, width)`` and ``(batch, tokens)``."""
-    token_scores = token_weights[:, :, None] * (values @ output.weight.T)
-    return HeadOutput(token_scores.sum(dim=1) + output.bias, output.bias, token_weights, token_scores)
+def _add_up(values: Tensor, token_weights: Tensor, bias: Tensor) -> HeadOutput:
+    """Logits as a sum over tokens, from ``(batch, tokens, outputs)``, ``(batch, tokens)`` and ``(outputs,)``."""
+    token_scores = token_weights[:, :, None] * values
+    return HeadOutput(token_scores.sum(dim=1) + bias, bias, token_weights, token_scores)

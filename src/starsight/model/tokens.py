@@ -136,14 +136,26 @@ def tokenize_texts(
 ) -> TokenizedTexts:
     """Token ids and character offsets of ``texts``, special tokens included, no text longer than ``max_tokens``."""
     encoded = tokenizer(
-        list(texts), truncation=False, return_attention_mask=False, return_token_type_ids=False, verbose=False
+        list(texts),
+        truncation=False,
+        split_special_tokens=True,  # a review that says [SEP] or </s> ends nothing
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        verbose=False,
     )
+    # unigram models find their marks among the pieces of a text all the same
+    unknown = tokenizer.unk_token_id
+    marks = set() if unknown is None else set(tokenizer.all_special_ids)
     cut_texts = TokenizedTexts(
         [], [], [], [], n_cut=sum(len(encoding.ids) > max_tokens for encoding in encoded.encodings)
     )
     for encoding in encoded.encodings:
         words = [SPECIAL if word is None else word for word in encoding.word_ids]
-        tokens = list(zip(encoding.ids, encoding.offsets, words, strict=True))
+        ids = [
+            unknown if token in marks and not added else token
+            for token, added in zip(encoding.ids, encoding.special_tokens_mask, strict=True)
+        ]
+        tokens = list(zip(ids, encoding.offsets, words, strict=True))
         tokens = [tokens[place] for place in _kept(encoding.special_tokens_mask, max_tokens, cut)]
         # A tokenizer that adds no tokens of its own makes none of an empty text, and no token has no rating.
         tokens = tokens or [(tokenizer.pad_token_id, (0, 0), SPECIAL)]

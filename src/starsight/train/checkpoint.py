@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ from filelock import FileLock, Timeout
 from starsight.errors import ModelError
 from starsight.tables import replacing
 
+_LIBRARIES = ("torch", "transformers", "peft", "tokenizers")
+"""Whose versions may change what a training comes to."""
+
 
 def training_key(settings: Mapping[str, Any], folders: Iterable[Path]) -> str:
-    """Name of a training: a hash of all that shapes its weights. Another key never resumes from this one's state.
+    """Name of a training: a hash of all that shapes its weights, the versions of the libraries among it. Another key
+    never resumes from this one's state.
 
     Args:
         settings: JSON-like.
@@ -28,7 +33,8 @@ def training_key(settings: Mapping[str, Any], folders: Iterable[Path]) -> str:
         for path in (sorted(folder.rglob("*")) if folder.is_dir() else [folder])
         if path.is_file() and path.suffix != ".pyc"
     ]
-    digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=8)
+    said = {**settings, "libraries": {name: version(name) for name in _LIBRARIES}}
+    digest = hashlib.blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=8)
     for file in files:
         with file.open("rb") as content:
             digest.update(hashlib.file_digest(content, "blake2b").digest())

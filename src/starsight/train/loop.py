@@ -25,6 +25,7 @@ from starsight.train.group import ALONE, Group
 from starsight.train.optimizer import freeze_layers, make_optimizer, set_dropout
 from starsight.train.schedule import rate_factor, set_rate
 from starsight.train.step import Learning
+from starsight.train.vocabulary import words_in_use
 
 log = logging.getLogger(__name__)
 
@@ -125,10 +126,11 @@ def finetune(
     freeze_layers(regressor, params.frozen_layers)
     stars = torch.tensor(train.stars if targets is None else targets, device=compute.device)
     to_learn = regressor.objective.target(stars)
-    average = average_weights(regressor, params.average_decay)
-    optimizer = make_optimizer(regressor, params)
-    learning = Learning(regressor, average, optimizer, train, to_learn, params, compute, group, mask_id)
-    return _Finetuning(learning, validation, seed, folder, recorder).run()
+    with words_in_use(regressor.backbone, (train, validation), mask_id):
+        average = average_weights(regressor, params.average_decay)
+        optimizer = make_optimizer(regressor, params)
+        learning = Learning(regressor, average, optimizer, train, to_learn, params, compute, group, mask_id)
+        return _Finetuning(learning, validation, seed, folder, recorder).run()
 
 
 class _Finetuning:

@@ -87,7 +87,6 @@ def training_folder(params: Params, layout: Layout, group: Group) -> CheckpointF
         "seed": params.seed,
         "model": params.model_row.model_dump(),
         "finetune": params.finetune.model_dump(),
-        "torch": torch.__version__,
         "device": compute.device.type,
         "precision": compute.precision,
         "processes": group.n,
