@@ -5,11 +5,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from starsight.errors import ModelError
 from starsight.model.compute import choose_compute
 
 _PATIENCE = timedelta(hours=1)
@@ -50,6 +52,19 @@ class Group:
         """Until every process has come this far."""
         if self.n > 1:
             dist.barrier()
+
+    def check_shares(self, folder: Path) -> None:
+        """See that every process reads what the leading one writes; all call this once the leader has made ``folder``.
+
+        Raises:
+            ModelError: this process does not see it.
+        """
+        self.wait()
+        if self.n > 1 and not folder.exists():
+            raise ModelError(
+                f"process {self.rank} does not see {folder}, where the leading process keeps the training's state; "
+                "machines that train together need the repository on a file system that they share."
+            )
 
 
 ALONE = Group()

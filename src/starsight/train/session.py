@@ -104,7 +104,12 @@ def training_folder(params: Params, layout: Layout, group: Group) -> CheckpointF
 def train_predictor(
     params: Params, layout: Layout, folder: CheckpointFolder, recorder: Recorder, group: Group
 ) -> Finetuned:
-    """Fine-tune the chosen model on the tokenized reviews, once for each seed."""
+    """Fine-tune the chosen model on the tokenized reviews, once for each seed.
+
+    Raises:
+        ModelError: a training fails, or a process does not see the leader's folder.
+    """
+    group.check_shares(folder.root)
     settings, compute = params.finetune, choose_compute()
     tokenizer = load_tokenizer(layout.processed / TOKENIZER, params.model_row.family)
     tokens = read_tokens(layout.tokens("train"), settings.max_train_reviews)
