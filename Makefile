@@ -9,7 +9,7 @@ export GX_ANALYTICS_ENABLED := false
 
 READY := $(VENV)/.ready
 
-.PHONY: help setup repro summary ui test lint check fix lock docs clean
+.PHONY: help setup repro summary sweep ui test lint check fix lock docs clean
 
 help: ## show these words
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ repro: setup ## run the pipeline: what has changed runs, the rest is kept
 
 summary: setup ## show the last run's metrics and where to look next
 	@starsight summary
+
+sweep: setup ## run several models and compare them; MODELS="minilm mpnet", SET="finetune.epochs=1"
+	@starsight sweep $(MODELS) $(addprefix --set ,$(SET))
 
 ui: setup ## open the MLflow UI on 127.0.0.1; PORT=5000
 	@starsight ui --port $(PORT)

@@ -5,8 +5,6 @@ Reads   data/processed/, models/adapted/, reports/adaptation.json, data/interim/
 Writes  models/finetuned/, models/run.json, reports/training.json, reports/plots/epochs.csv
 """
 
-import shutil
-
 from starsight.layout import Layout
 from starsight.params import Params
 from starsight.stage import run
@@ -33,7 +31,6 @@ def main(params: Params, layout: Layout) -> None:
             write_json(finetuned.report, layout.training_report)
             mlflow_run.finish_stage(layout, finetuned.measurements, layout.training_report)
             write_run_file(mlflow_run, layout)
-        shutil.rmtree(folder.root)  # the finished model is DVC's now
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """The command line: ``starsight <command>``. Exit codes: 0 done, 1 failed with one clear line, 2 wrong usage."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,6 +30,65 @@ def summary() -> None:
 
     with one_line_errors():
         print_summary(Layout())
+
+
+@app.command()
+def compare(
+    metric: Annotated[str, typer.Option(help="mae or rmse: orders the runs and is compared.")] = "mae",
+    html: Annotated[
+        Path | None, typer.Option(help="Where the page is written; reports/comparison.html by default.")
+    ] = None,
+    rows: Annotated[
+        str | None, typer.Option(help="Which test reviews, by their hash; those of the newest run by default.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+) -> None:
+    """Line up the runs that were measured on the same test reviews: errors, differences, costs."""
+    from starsight.compare.lineup import METRICS, line_up
+    from starsight.compare.report import as_json as to_json
+    from starsight.compare.report import print_line_up, write_comparison_page
+    from starsight.layout import Layout
+    from starsight.params import load_params
+
+    if metric not in METRICS:
+        raise typer.BadParameter(f"--metric is one of {', '.join(METRICS)}; found {metric!r}")
+    with one_line_errors():
+        layout = Layout()
+        page = html or layout.comparison_page
+        lined_up = line_up(layout, load_params(layout.params), metric, test_rows=rows)
+        write_comparison_page(lined_up, page)
+        if as_json:
+            typer.echo(json.dumps(to_json(lined_up), indent=2, allow_nan=False, ensure_ascii=False))
+        else:
+            print_line_up(lined_up, page)
+
+
+@app.command()
+def sweep(
+    models: Annotated[list[str], typer.Argument(help="Rows of models in params.yaml.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of every experiment: finetune.epochs=1.", metavar="NAME=VALUE"),
+    ] = None,
+) -> None:
+    """Run models one after another as experiments, and compare them; this folder stays as it is."""
+    from starsight.compare.lineup import line_up
+    from starsight.compare.report import print_line_up, write_comparison_page
+    from starsight.compare.sweep import Sweep
+    from starsight.layout import Layout
+    from starsight.params import load_params
+
+    with one_line_errors():
+        layout = Layout()
+        params = load_params(layout.params)
+        swept = Sweep(models, settings or [], params, layout)
+        swept.run()
+        for line in swept.verdict():
+            typer.echo(line)
+        lined_up = line_up(layout, params, dataset=swept.dataset)
+        write_comparison_page(lined_up, layout.comparison_page)
+        print_line_up(lined_up, layout.comparison_page)
+    raise typer.Exit(130 if swept.stopped else int(bool(swept.failed)))
 
 
 @app.command("ingest-check")
@@ -61,6 +122,56 @@ def ingest_check(
         else:
             rows = ", ".join(sorted(params.datasets))
             raise typer.BadParameter(f"params.yaml has no row {dataset!r} in datasets; there are: {rows}")
+
+
+@app.command()
+def promote(
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Judge this version; without it, the one with the alias challenger.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Promote whatever the verdict; needs --reason.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why it is forced; recorded.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge only; change nothing.")] = False,
+) -> None:
+    """Make a registered version champion if it is better on the test reviews, rated now by both; else exit with 1."""
+    from starsight.gate.promotion import promote as challenge
+    from starsight.gate.view import show_outcome
+    from starsight.layout import Layout
+    from starsight.params import load_params
+
+    given = bool(reason and reason.strip())
+    if force != given:
+        raise typer.BadParameter("--force needs --reason TEXT" if force else "--reason goes with --force")
+    with one_line_errors():
+        layout = Layout()
+        number = str(version) if version else None
+        outcome = challenge(layout, load_params(layout.params), number=number, reason=reason, dry_run=dry_run)
+        show_outcome(outcome, layout, dry_run=dry_run)
+        if outcome.result == "refused":
+            raise typer.Exit(1)
+
+
+@app.command()
+def rollback(reason: Annotated[str | None, typer.Option(help="Why; recorded.")] = None) -> None:
+    """Bring back the champion before the present one; again, the one before that."""
+    from starsight.gate.promotion import rollback as take_back
+    from starsight.gate.view import show_rollback
+    from starsight.layout import Layout
+
+    with one_line_errors():
+        layout = Layout()
+        show_rollback(take_back(layout, reason), layout)
+
+
+@app.command()
+def history(as_json: Annotated[bool, typer.Option("--json", help="As JSON, with every figure.")] = False) -> None:
+    """Show who was champion, when and why."""
+    from starsight.gate.history import show_history
+    from starsight.gate.ledger import read_ledger
+    from starsight.layout import Layout
+
+    with one_line_errors():
+        show_history(read_ledger(Layout().promotions), as_json=as_json)
 
 
 @app.command()
@@ -130,7 +241,8 @@ def one_line_errors() -> Iterator[None]:
     except OSError as error:
         typer.echo(f"starsight: {trouble(error)}; mend it and run again.", err=True)
         raise typer.Exit(1) from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        typer.echo(f"starsight: stopped by Ctrl-C{f'; {stop}' if str(stop) else ''}.", err=True)
         raise typer.Exit(130) from None
 
 

@@ -165,12 +165,51 @@ class Layout:
         return self.reports / "evaluation.html"
 
     @property
+    def model_card(self) -> Path:
+        return self.reports / "MODEL_CARD.md"
+
+    @property
+    def comparison_page(self) -> Path:
+        """Of all runs in the store, not of one: no stage writes it, DVC does not know it."""
+        return self.reports / "comparison.html"
+
+    @property
     def errors_by_star(self) -> Path:
         return self.reports / "plots/errors_by_star.csv"
 
     @property
+    def before_after(self) -> Path:
+        return self.reports / "plots/before_after.csv"
+
+    @property
+    def slices(self) -> Path:
+        return self.reports / "plots/slices.csv"
+
+    @property
     def predictions(self) -> Path:
         return self.reports / "plots/predictions.csv"
+
+    @property
+    def folds(self) -> Path:
+        """Errors of each fold of a cross-validation; no row where there was none."""
+        return self.reports / "plots/folds.csv"
+
+    @property
+    def calibration(self) -> Path:
+        """Predicted and true stars, and coverage, a row for each tenth of the predictions."""
+        return self.reports / "plots/calibration.csv"
+
+    def evaluation_reports(self) -> tuple[Path, ...]:
+        """What a run keeps of its evaluation."""
+        return (
+            self.metrics,
+            self.evaluation_page,
+            self.epochs,
+            self.predictions,
+            self.slices,
+            self.model_card,
+            self.validation_report,
+        )
 
     @property
     def explanations(self) -> Path:
@@ -200,6 +239,21 @@ class Layout:
         return self.mlruns / ".lock"
 
     @property
+    def promotions(self) -> Path:
+        """Who was champion, when and why; in git, since MLflow keeps no history."""
+        return self.home / "promotions.jsonl"
+
+    @property
+    def promotion_lock(self) -> Path:
+        """Held while a promotion is under way."""
+        return self.mlruns / ".promotion.lock"
+
+    @property
+    def promotion_holder(self) -> Path:
+        """Who holds ``promotion_lock``."""
+        return self.mlruns / ".promotion.json"
+
+    @property
     def scratch(self) -> Path:
         """Ignored by git and DVC: resumable checkpoints, logs, stage timings, validation workspace."""
         return self.home / "scratch"
@@ -226,6 +280,10 @@ class Layout:
     def training(self, key: str) -> Path:
         """State of a training under way."""
         return self.scratch / "finetune" / key
+
+    def cross_validation(self, key: str) -> Path:
+        """Errors of the folds that are done, and the state of the one under way. Stays: a fold costs a training."""
+        return self.scratch / "folds" / key
 
     def log(self, stage: str) -> Path:
         """Everything that the stage's last run had to say, tracebacks too."""

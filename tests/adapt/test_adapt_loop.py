@@ -183,12 +183,19 @@ def test_a_loss_that_is_no_number_says_what_to_lower(tmp_path):
         train(tmp_path, params(learning_rate=1e30, head_learning_rate=1e30))
 
 
-def test_running_out_of_memory_says_what_to_lower(tmp_path, monkeypatch):
-    def full(*_):
-        raise torch.OutOfMemoryError
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("starsight.adapt.language_model.LanguageModel.forward", r"a batch of 8 .* tokens .*; lower adapt\.batch_size"),
+        ("torch.optim.AdamW.step", "a step of the optimizer .*; choose a smaller model"),
+    ],
+)
+def test_running_out_of_memory_says_what_to_lower(tmp_path, monkeypatch, place, message):
+    def too_much(*_, **__):
+        torch.empty(10**15)  # more bytes than a processor has addresses
 
-    monkeypatch.setattr(LanguageModel, "forward", full)
-    with pytest.raises(ModelError, match=r"a batch of 8 reviews of up to \d+ tokens .* lower adapt\.batch_size"):
+    monkeypatch.setattr(place, too_much)
+    with pytest.raises(ModelError, match=message):
         train(tmp_path, params())
 
 

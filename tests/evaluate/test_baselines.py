@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from starsight.evaluate.baselines import best_constants, ridge_predictions
+from starsight.evaluate.baselines import best_constants, ridge_on_states, ridge_predictions
 from starsight.metrics import mae, rmse
 
 PRAISE, COMPLAINT, FILLER = (
@@ -62,3 +62,21 @@ def test_ridge_gives_the_same_numbers_twice(reviews):
     train, validation, (texts, _) = reviews
     first, again = (ridge_predictions(*train, *validation, texts, [1.0]) for _ in range(2))
     assert np.array_equal(first.stars_pred, again.stars_pred)
+
+
+def make_states(n, seed):
+    """States of which one direction, on a scale of its own, says the stars."""
+    generator = np.random.default_rng(seed)
+    states = generator.normal(size=(n, 6)).astype(np.float32)
+    stars = np.clip(3 + 1.2 * states[:, 2], 1, 5).astype(float)
+    states[:, 2] *= 1e-3
+    return states, stars
+
+
+def test_ridge_on_states_finds_what_they_know_of_the_stars_whatever_its_scale():
+    train, validation, (states, stars) = (make_states(n, seed) for seed, n in enumerate((300, 100, 100)))
+    ridge = ridge_on_states(*train, *validation, states, [1.0, 1e6])
+    assert (ridge.alpha, ridge.alpha_rmse) == (1.0, 1.0)
+    assert mae(stars, ridge.stars_pred) < 0.2
+    assert ridge.stars_pred.min() >= 1
+    assert ridge.stars_pred.max() <= 5

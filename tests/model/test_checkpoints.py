@@ -167,5 +167,37 @@ def test_parts_that_join_to_no_archive_are_refused(index, layout):
         fetch_checkpoint("tiny", model, layout)
 
 
+def test_a_hub_model_of_which_a_part_was_downloaded_before_is_downloaded_whole(
+    layout, monkeypatch, tiny_checkpoint, tmp_path
+):
+    part = tmp_path / "part"
+    part.mkdir()
+    for name in set(FILES) - {"model.safetensors"}:
+        shutil.copy(tiny_checkpoint / name, part)
+    downloads = []
+
+    def download(hub_id, *, allow_patterns, local_files_only=False):
+        if not local_files_only:
+            downloads.append(hub_id)
+            shutil.copy(tiny_checkpoint / "model.safetensors", part)
+        return str(part)
+
+    published = SimpleNamespace(siblings=[SimpleNamespace(rfilename="model.safetensors")])
+    monkeypatch.setattr("starsight.model.checkpoints.HfApi.model_info", lambda *_, **__: published)
+    monkeypatch.setattr("starsight.model.checkpoints.snapshot_download", download)
+    for _ in range(2):  # the second time there is nothing left to download
+        assert fetch_checkpoint("bert", Model(family="bert", checkpoint="somebody/bert"), layout) == part
+    assert downloads == ["somebody/bert"]
+
+
+def test_weights_of_which_a_shard_is_missing_are_refused(layout, tiny_checkpoint, tmp_path):
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(tiny_checkpoint, folder)
+    index = {"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelError, match=r"has no model-2\.safetensors, which its index names"):
+        check_reachable("tiny", Model(family="bert", checkpoint=str(folder)), layout)
+
+
 def test_random_weights_come_only_when_asked_for(layout):
     check_reachable("gpt", Model(family="gpt2", checkpoint="scratch"), layout)

@@ -151,6 +151,18 @@ def test_a_file_of_another_architecture_is_refused(checkpoint):
         load_backbone(checkpoint, "gpt2")
 
 
+def test_a_file_that_is_none_or_of_another_architecture_is_refused_before_any_review_is_read(tmp_path, checkpoint):
+    layout = Layout(tmp_path, tmp_path)
+    with pytest.raises(ModelError, match="is a 'llama' checkpoint; its row says family: gpt2"):
+        check_reachable("tiny", Model(family="gpt2", checkpoint=str(checkpoint)), layout)
+    whole = (checkpoint / "tiny.gguf").read_bytes()
+    for content in (b"", b"junk", b"junk" * 100, whole[:40], whole[:3000]):
+        (tmp_path / "tiny.gguf").write_bytes(content)
+        with pytest.raises(ModelError, match=r"tiny\.gguf is no readable GGUF file .*; download it anew") as caught:
+            check_reachable("tiny", Model(family="llama", checkpoint=str(tmp_path)), layout)
+        assert "\n" not in str(caught.value)
+
+
 def test_a_damaged_file_is_refused(tmp_path, checkpoint):
     (tmp_path / "tiny.gguf").write_bytes((checkpoint / "tiny.gguf").read_bytes()[:3000])
     with pytest.raises(ModelError, match="cannot be loaded"):

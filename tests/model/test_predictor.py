@@ -9,7 +9,9 @@ import torch
 from miniature import CPU, make_reviews, tiny_regressor, tiny_tokenizer
 
 from starsight.errors import DataError, ModelError
+from starsight.model.calibration import Calibration
 from starsight.model.compute import choose_compute
+from starsight.model.ensemble import Ensemble
 from starsight.model.predictor import Predictor
 
 TEXTS = make_reviews(20)["text"].tolist()
@@ -45,6 +47,75 @@ def test_a_model_from_before_there_was_a_choice_keeps_the_beginning(predictor, t
     del facts["cut"]
     (tmp_path / "model/input.json").write_text(json.dumps(facts))
     assert Predictor.load(tmp_path / "model").cut == "head"
+
+
+def calibration(temperature=None):
+    return Calibration(
+        coverage=0.9,
+        edges=(3.0,),
+        half_widths=(1.5, 0.5),
+        n_reviews=400,
+        chose_the_epoch=False,
+        temperature=temperature,
+    )
+
+
+@pytest.mark.parametrize("head", ["attention", "mean", "cls"])
+@pytest.mark.parametrize("objective", ["mse", "distribution"])
+@pytest.mark.parametrize("members", [1, 2])
+def test_every_kind_of_model_predicts_intervals_and_the_same_after_saving(
+    head, objective, members, tmp_path, monkeypatch
+):
+    tokenizer = tiny_tokenizer("bert")
+    networks = [tiny_regressor("bert", tokenizer, seed, head, objective) for seed in range(members)]
+    regressor = networks[0] if members == 1 else Ensemble(networks)
+    temperature = 1.5 if objective == "distribution" else None
+    predictor = Predictor(regressor, tokenizer, {}, 64, CPU, calibration=calibration(temperature))
+    predictor.save(tmp_path / "model")
+    monkeypatch.setattr("starsight.model.predictor.choose_compute", lambda: CPU)
+    predicted, loaded = predictor.predict_texts(TEXTS), Predictor.load(tmp_path / "model").predict_texts(TEXTS)
+    np.testing.assert_array_equal(predicted.stars, predictor.rate_texts(TEXTS))
+    assert (predicted.low < predicted.stars).all()
+    assert (predicted.stars < predicted.high).all()
+    for part, value in vars(predicted).items():
+        np.testing.assert_array_equal(getattr(loaded, part), value)
+    assert (predicted.probabilities is None) == (objective == "mse")
+
+
+def test_a_temperature_changes_the_probabilities_and_leaves_the_stars_the_mean_of_what_was_trained():
+    tokenizer = tiny_tokenizer("bert")
+    regressor = tiny_regressor("bert", tokenizer, objective="distribution")
+    torch.nn.init.normal_(regressor.head.output.weight, std=3)  # a network with opinions
+    plain, scaled = (
+        Predictor(regressor, tokenizer, {}, 64, CPU, calibration=calibration(each)).predict_texts(TEXTS)
+        for each in (1.0, 2.5)
+    )
+    np.testing.assert_array_equal(plain.stars, scaled.stars)
+    np.testing.assert_allclose(scaled.distribution @ np.arange(1.0, 6.0), scaled.stars, atol=1e-5)
+    np.testing.assert_allclose(scaled.probabilities.sum(axis=1), 1)
+    assert (scaled.probabilities.max(axis=1) < plain.probabilities.max(axis=1)).all()
+
+
+def test_the_width_hangs_on_the_prediction_before_it_is_cut(predictor):
+    with torch.no_grad():
+        predictor.regressor.head.output.bias.fill_(100.0)
+    # far above 5: even the lower end is
+    predicted = replace(predictor, calibration=calibration()).predict_texts(TEXTS)
+    assert set(predicted.stars) == set(predicted.low) == set(predicted.high) == {5.0}
+
+
+def test_a_model_without_a_calibration_says_so_where_intervals_are_asked_for(predictor, tmp_path):
+    predictor.save(tmp_path / "model")
+    loaded = Predictor.load(tmp_path / "model")
+    assert loaded.calibration is None
+    assert len(loaded.rate_texts(TEXTS)) == len(TEXTS)
+    with pytest.raises(ModelError, match=r"no intervals: .*run dvc repro finetune"):
+        loaded.predict_texts(TEXTS)
+
+
+def test_no_texts_get_no_intervals(predictor):
+    predicted = replace(predictor, calibration=calibration()).predict_texts([])
+    assert predicted.stars.shape == predicted.low.shape == predicted.high.shape == (0,)
 
 
 def test_a_text_is_cleaned_as_in_training_before_it_is_rated(predictor):

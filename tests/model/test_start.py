@@ -1,5 +1,8 @@
 """The network before its first step: the right limits, the same numbers for the same seed."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +11,10 @@ from miniature import make_reviews, tiny_params
 
 from starsight.errors import ModelError
 from starsight.layout import Layout
-from starsight.model.backbone import input_limit
+from starsight.model.backbone import input_limit, load_backbone
 from starsight.model.start import start_regressor, start_tokenizer
 from starsight.model.target import StarScale
+from starsight.model.tokens import load_tokenizer
 from starsight.params import load_params
 
 
@@ -32,6 +36,36 @@ def test_an_input_longer_than_the_position_table_is_refused(tmp_path, tiny_check
     params = params_with(tmp_path, tiny_checkpoint, tokenize={"max_tokens": limit + 1})
     with pytest.raises(ModelError, match=r"tokenize\.max_tokens is 513; tiny reads 512 at most"):
         start_tokenizer(params, Layout(tmp_path, tmp_path), train_reviews())
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_has_embeddings_is_refused(tmp_path, tiny_checkpoint):
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(tiny_checkpoint, folder)
+    tokenizer = load_tokenizer(folder, "bert")
+    n_tokens = len(tokenizer)
+    tokenizer.add_tokens(["one-more"])
+    tokenizer.save_pretrained(folder)
+    message = rf"the tokenizer has {n_tokens + 1} tokens and the model embeddings of {n_tokens}; take the tokenizer"
+    with pytest.raises(ModelError, match=message):
+        start_tokenizer(params_with(tmp_path, folder), Layout(tmp_path, tmp_path), train_reviews())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden_size": 64}, r"is \(.*32.*\) in the weights and \(.*64.*\) by config\.json"),
+        ({"max_position_embeddings": "512"}, "cannot be loaded: .*max_position_embeddings"),
+        ({"max_position_embeddings": None}, "cannot be loaded: .*max_position_embeddings"),
+    ],
+)
+def test_a_configuration_that_is_not_the_weights_own_is_refused(tmp_path, tiny_checkpoint, change, message):
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(tiny_checkpoint, folder)
+    config = json.loads((folder / "config.json").read_text()) | change
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=message) as caught:
+        load_backbone(folder, "bert")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("family", ["bert", "gpt2", "t5", "roberta", "mpnet", "esm"])

@@ -1,17 +1,28 @@
 """Tokens know where in the text they stand, and the same reviews give the same bytes."""
 
 import hashlib
+from typing import get_args
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from miniature import make_reviews, tiny_regressor, tiny_tokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from tokenizers.processors import ByteLevel
+from transformers import PreTrainedTokenizerFast
 
 from starsight.errors import DataError, ModelError
-from starsight.model.tokens import TOKENIZER, load_tokenizer, read_tokens, tokenize_texts, train_tokenizer, write_tokens
-from starsight.params import TokenizeParams
+from starsight.model.tokens import (
+    SPECIAL,
+    TOKENIZER,
+    load_tokenizer,
+    read_tokens,
+    tokenize_texts,
+    train_tokenizer,
+    write_tokens,
+)
+from starsight.params import FamilyName, TokenizeParams
 
 SETTINGS = TokenizeParams(max_tokens=64, cut="head")
 
@@ -44,6 +55,32 @@ def test_a_review_that_writes_the_tokenizers_own_marks_has_said_nothing_but_word
     text = " ".join(["Good", *tokenizer.all_special_tokens, "really"])
     ids, plain = (tokenize_texts(tokenizer, [each], 200).input_ids[0] for each in (text, "Good really"))
     assert sum(token in marks for token in ids) == sum(token in marks for token in plain)
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_words_end_at_blanks_even_where_the_tokenizer_takes_a_text_for_one_word(split):
+    texts = make_reviews(60)["text"].tolist()
+    backend = Tokenizer(models.BPE(unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["<unk>", "<pad>"]
+    backend.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=100, special_tokens=special, show_progress=False))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(split=split)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", pad_token="<pad>")
+    text = "The zipper  is broken."
+    tokens = tokenize_texts(tokenizer, [text], 64)
+    letters = {}
+    for start, end, word in zip(tokens.starts[0], tokens.ends[0], tokens.words[0], strict=True):
+        letters[word] = letters.get(word, "") + text[start:end].strip()
+    assert [word for word in letters.values() if word] == ["The", "zipper", "is", "broken."]
+    assert len(tokens.words[0]) > len(letters)  # some are in pieces
+
+
+@pytest.mark.parametrize("family", get_args(FamilyName))
+def test_words_are_numbered_as_the_tokenizer_numbers_them_where_it_splits_at_blanks(family):
+    tokenizer = tiny_tokenizer(family)
+    texts = ["The zipper isn't broken, it's 100% fine.", "lovely", ""]
+    own = [[SPECIAL if word is None else word for word in encoding.word_ids] for encoding in tokenizer(texts).encodings]
+    assert tokenize_texts(tokenizer, texts, 64).words == own
 
 
 def test_a_long_text_is_cut_at_its_end_and_counted():
@@ -104,6 +141,9 @@ def test_splits_are_written_with_their_counts_and_read_back_in_order(tmp_path):
     rows = read_tokens(tmp_path / "processed/train", limit=7)
     assert list(rows["review_id"]) == [f"r{i}" for i in range(7)]
     assert list(rows["stars"]) == reviews["stars"].tolist()[:7]
+    following = read_tokens(tmp_path / "processed/train", limit=7, skip=15)
+    assert list(following["review_id"]) == [f"r{i}" for i in range(15, 20)]
+    assert [len(read_tokens(tmp_path / "processed/train", limit=7, skip=skip)) for skip in (19, 20, 21)] == [1, 0, 0]
 
 
 def test_the_same_reviews_give_the_same_bytes(tmp_path):

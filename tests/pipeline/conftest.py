@@ -42,5 +42,6 @@ def repository(tmp_path_factory, tiny_checkpoint) -> Repository:
     repository = Repository(root)
     repository.run("git", "init", "--quiet")
     repository.run("dvc", "init", "--quiet")
+    shutil.copytree(REPOSITORY / ".dvc/plots", root / ".dvc/plots")
     repository.commit("A repository in miniature")
     return repository

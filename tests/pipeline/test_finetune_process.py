@@ -96,7 +96,7 @@ def kill(stage: str, folder: Path, moment: str) -> None:
     assert process.wait() == -signal.SIGKILL, process.stderr.read()
 
 
-@pytest.mark.parametrize("moment", ["*/run_id", "*/0/best.pt", "*/0/state.pt"])
+@pytest.mark.parametrize("moment", ["*.run_id", "*/0/best.pt", "*/0/state.pt"])
 def test_a_training_killed_outright_ends_with_the_same_weights_and_one_run(tokenized, never_killed, tmp_path, moment):
     folder = copy(tokenized, tmp_path)
     kill("finetune", folder, moment)
@@ -108,6 +108,40 @@ def test_a_training_killed_outright_ends_with_the_same_weights_and_one_run(token
     assert run.info.status == "FINISHED"
     recorded = mlflow.MlflowClient().get_metric_history(run.info.run_id, "validation_mae")
     assert {point.step for point in recorded} == {1, 2, 3}
+    assert not [path for path in (folder / "scratch/finetune").iterdir() if path.is_dir()]
+
+
+KILLED_IN_REMOVAL = """
+import os, shutil, signal
+
+def half(path, *_, **__):
+    if "scratch/finetune" in str(path):
+        next(path.rglob("best.pt")).unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+    whole(path, *_, **__)
+
+whole, shutil.rmtree = shutil.rmtree, half
+"""
+
+
+@pytest.mark.parametrize("killed", ["while its state is removed", "before DVC has written down that it ended"])
+def test_a_training_that_is_done_again_after_a_kill_at_its_end_reports_to_its_own_run(
+    tokenized, never_killed, tmp_path, monkeypatch, killed
+):
+    folder = copy(tokenized, tmp_path / "work")
+    (tmp_path / "sitecustomize.py").write_text(KILLED_IN_REMOVAL)
+    if killed == "while its state is removed":
+        process = start("finetune", folder, "env", f"PYTHONPATH={tmp_path}:{REPOSITORY}", sys.executable)
+        assert process.wait(200) == -signal.SIGKILL, process.stderr.read()
+    else:
+        finish("finetune", folder)
+    (first,) = runs(folder)
+    shutil.rmtree(folder / "models/finetuned")  # as DVC does before it runs a stage
+
+    finish("finetune", folder)
+    assert weights(folder) == never_killed
+    (run,) = runs(folder)
+    assert (run.info.run_id, run.info.status) == (first.info.run_id, "FINISHED")
     assert not [path for path in (folder / "scratch/finetune").iterdir() if path.is_dir()]
 
 

@@ -48,7 +48,7 @@ def test_every_metrics_file_is_flat(repository):
 
 def test_metrics_hold_the_model_and_its_rivals_with_intervals(repository):
     metrics = repository.json("reports/metrics.json")
-    for method in ("test", "constant", "ridge", "ridge_all", "untrained"):
+    for method in ("test", "constant", "ridge", "ridge_all", "untrained", "frozen"):
         for measure in ("mae", "rmse"):
             name = f"{method}_{measure}"
             assert metrics[f"{name}_low"] <= metrics[name] <= metrics[f"{name}_high"], name
@@ -69,7 +69,8 @@ def test_one_mlflow_run_holds_params_metrics_reports_and_origin(repository):
     assert run.data.params["model"] == "tiny"
     assert run.data.params["finetune.batch_size"] == "16"
     assert run.data.params["models.tiny.family"] == "bert"
-    assert run.data.metrics["test_mae"] == repository.json("reports/metrics.json")["test_mae"]
+    metrics = repository.json("reports/metrics.json")
+    assert {name: run.data.metrics.get(name) for name in metrics} == metrics
     epochs = [point.step for point in repository.store.get_metric_history(run.info.run_id, "validation_mae")]
     assert epochs == list(range(1, repository.json("reports/training.json")["epochs"] + 1))
     assert any(key.startswith("system/cpu") for key in run.data.metrics)
@@ -93,6 +94,13 @@ def test_the_registered_champion_rates_raw_text(repository, monkeypatch):
     assert stars["stars"].between(1, 5).all()
 
 
+def test_plots_are_shown_and_before_and_after_are_bars(repository):
+    page = repository.run("dvc", "plots", "show", "reports/plots/before_after.csv")
+    content = (repository.root / "dvc_plots/index.html").read_text()
+    assert "dvc_plots" in page
+    assert all(words in content for words in ("Error before and after fine-tuning", "frozen backbone", "fine-tuned"))
+
+
 def test_mlflow_serves_the_champion_over_http(repository):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -110,7 +118,8 @@ def test_mlflow_serves_the_champion_over_http(repository):
             os.killpg(server.pid, signal.SIGTERM)
     predictions = answer["predictions"]
     assert len(predictions) == 2
-    assert all(1 <= prediction["stars"] <= 5 for prediction in predictions)
+    for prediction in predictions:
+        assert 1 <= prediction["stars_low"] <= prediction["stars"] <= prediction["stars_high"] <= 5
 
 
 def wait_for_answer(request, server):
@@ -144,8 +153,11 @@ def test_measuring_again_keeps_the_run_and_the_version_and_notes_the_new_setting
 
 
 def test_another_model_reruns_from_tokenize_and_lands_beside_the_first(repository):
+    first = repository.json("reports/metrics.json")
+    assert "champion_mae" not in first  # its own version is no rival
     output = repository.run("dvc", "exp", "run", "--name", "second", "-S", "model=other")
     assert ran(output) == STAGES[3:]
+    assert repository.json("reports/metrics.json")["champion_mae"] == pytest.approx(first["test_mae"])
     names = {run.info.run_name: run.data.params["model"] for run in repository.mlflow_runs()}
     assert names["second"] == "other"
     versions = repository.store.search_model_versions("name='starsight'")
@@ -223,3 +235,19 @@ def test_every_mistake_in_the_settings_is_named_before_anything_runs(repository)
     assert "finetune.learning_rate" in output
     assert "explain.colour: no such setting" in output
     assert "Traceback" not in output
+
+
+def test_the_gate_judges_the_second_model_on_the_same_rows_and_the_record_says_who_is_champion(repository):
+    repository.run("git", "checkout", "--quiet", "--", ".")
+    answer = repository.run("starsight", "promote", "--version", "2", ok=False)
+    assert "enough reviewers" in answer
+    assert "starsight: " not in answer  # judged, not stopped
+    assert str(repository.store.get_model_version_by_alias("starsight", "champion").version) == "1"
+    assert repository.store.get_model_version("starsight", "2").tags["gate.validated"].startswith("validated: passed")
+    repository.run("starsight", "promote", "--version", "2", "--force", "--reason", "a test")
+    assert str(repository.store.get_model_version_by_alias("starsight", "champion").version) == "2"
+    repository.run("starsight", "rollback")
+    assert str(repository.store.get_model_version_by_alias("starsight", "champion").version) == "1"
+    assert [each["kind"] for each in repository.run_json("starsight", "history", "--json")] == [
+        *("first", "forced", "rollback")
+    ]

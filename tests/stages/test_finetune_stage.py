@@ -11,6 +11,7 @@ from stages.tokenize import main as tokenize
 from starsight.errors import ModelError
 from starsight.layout import Layout
 from starsight.model.predictor import Predictor
+from starsight.model.tokens import read_tokens
 from starsight.params import TeacherParams, load_params
 from starsight.tables import read_json
 from starsight.train.teacher import with_teacher
@@ -47,6 +48,36 @@ def test_several_seeds_make_one_model_that_answers_with_their_mean(workspace: La
         theirs.append(predictor.rate_clean_texts(TEXTS, cut=False))
     assert not np.allclose(*theirs)
     np.testing.assert_allclose(ours, np.mean(theirs, axis=0), atol=1e-5)
+
+
+def test_intervals_are_measured_on_the_reviews_that_chose_the_epoch_where_there_are_no_others(
+    workspace: Layout,
+) -> None:
+    prepare(workspace, epochs=1, objective="distribution")
+    main(load_params(workspace.params), workspace)
+    validation = read_tokens(workspace.tokens("validation"), 2000)
+    predictor, report = Predictor.load(workspace.finetuned), read_json(workspace.training_report)
+    assert report["calibration_reviews_chose_the_epoch"] == 1
+    assert report["n_calibration_reviews"] == len(validation) == predictor.calibration.n_reviews
+    assert report["temperature"] == predictor.calibration.temperature > 0
+    texts = pd.read_parquet(workspace.clean).set_index("review_id")["text_clean"].loc[list(validation["review_id"])]
+    predicted = predictor.predict_clean_texts(list(texts))
+    stars = np.array(validation["stars"])
+    assert ((predicted.low <= stars) & (stars <= predicted.high)).mean() >= 0.9
+
+
+def test_intervals_are_measured_on_reviews_that_chose_nothing_where_there_are_enough(
+    workspace: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("starsight.train.calibration.MIN_REVIEWS", 5)
+    prepare(workspace, epochs=1, max_validation_reviews=10)
+    main(load_params(workspace.params), workspace)
+    n_validation = len(read_tokens(workspace.tokens("validation"), 2000))
+    report = read_json(workspace.training_report)
+    assert report["n_validation_reviews"] == 10
+    assert report["n_calibration_reviews"] == n_validation - 10 >= 5
+    assert report["calibration_reviews_chose_the_epoch"] == 0
+    assert "temperature" not in report
 
 
 def test_a_teacher_gives_its_share_of_the_stars_that_are_learnt(workspace: Layout) -> None:

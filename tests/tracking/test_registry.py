@@ -4,6 +4,7 @@ import mlflow
 import pytest
 from miniature import CPU, tiny_regressor, tiny_tokenizer
 
+from starsight.model.calibration import Calibration
 from starsight.model.predictor import Predictor
 from starsight.tracking.registry import register_model
 from starsight.tracking.runs import open_run
@@ -12,16 +13,23 @@ from starsight.tracking.runs import open_run
 @pytest.fixture
 def finetuned(tmp_path):
     tokenizer = tiny_tokenizer("bert")
-    Predictor(tiny_regressor("bert", tokenizer), tokenizer, {}, 64, CPU).save(tmp_path / "finetuned")
+    calibration = Calibration(coverage=0.9, edges=(), half_widths=(0.5,), n_reviews=300, chose_the_epoch=False)
+    predictor = Predictor(tiny_regressor("bert", tokenizer), tokenizer, {}, 64, CPU, calibration=calibration)
+    predictor.save(tmp_path / "finetuned")
     return tmp_path / "finetuned"
 
 
 def test_the_first_version_is_champion_and_the_next_a_challenger_that_changes_nothing_else(layout, finetuned):
+    card = layout.model_card
+    card.parent.mkdir()
+    card.write_text("# Model card")
     for name in ("first", "second"):
         with open_run(layout, name, layout.scratch / name) as run:
-            register_model(run, finetuned, {"test_mae": 0.4})
-            register_model(run, finetuned, {"test_mae": 0.4})  # measured again
+            register_model(run, finetuned, {"test_mae": 0.4}, card, layout.promotions)
+            register_model(run, finetuned, {"test_mae": 0.4}, card, layout.promotions)  # measured again
     aliases = mlflow.MlflowClient().get_registered_model("starsight").aliases
     assert {alias: str(version) for alias, version in aliases.items()} == {"champion": "1", "challenger": "2"}
     model = mlflow.pyfunc.load_model("models:/starsight@champion")
-    assert model.predict(["lovely"])["stars"].between(1, 5).all()
+    (row,) = model.predict(["lovely"]).to_dict("records")
+    assert 1 <= row["stars_low"] < row["stars"] < row["stars_high"] <= 5
+    assert list(row) == ["stars", "stars_low", "stars_high"]

@@ -7,8 +7,10 @@ from miniature import CPU
 from training import Recorded, finetune_params, same_weights, tokenized, train
 
 from starsight.errors import ModelError
+from starsight.model.regressor import StarRegressor
 from starsight.train import loop
 from starsight.train.loop import Epoch
+from starsight.train.step import Learning
 from starsight.train.vocabulary import words_in_use
 
 
@@ -100,18 +102,69 @@ def test_a_loss_that_is_no_number_says_what_to_lower(tmp_path):
         train(tmp_path, finetune_params(learning_rate=1e30, head_learning_rate=1e30, warmup_steps=0))
 
 
-def test_running_out_of_memory_says_what_to_lower(tmp_path, monkeypatch):
-    def full(*_):
-        raise torch.OutOfMemoryError
+def too_much(*_, **__):
+    torch.empty(10**15)  # more bytes than a processor has addresses
 
-    monkeypatch.setattr("starsight.model.regressor.StarRegressor.forward", full)
-    with pytest.raises(ModelError, match=r"a batch of 8 reviews .* set finetune\.micro_batch_size to less"):
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        (
+            "starsight.model.regressor.StarRegressor.forward",
+            r"a batch of 8 reviews of up to \d+ tokens .*; set finetune\.micro_batch_size to less",
+        ),
+        (
+            "torch.optim.AdamW.step",
+            r"a step of the optimizer does not fit into memory; set finetune\.optimizer to adafactor or sgd",
+        ),
+    ],
+)
+def test_running_out_of_memory_says_what_to_lower(tmp_path, monkeypatch, place, message):
+    monkeypatch.setattr(place, too_much)
+    with pytest.raises(ModelError, match=message):
         train(tmp_path, finetune_params())
 
 
-def test_parts_of_a_batch_add_up_to_the_whole_batch(tmp_path):
+def test_running_out_of_memory_in_validation_says_what_to_lower(tmp_path, monkeypatch):
+    whole = StarRegressor.forward
+
+    def full(regressor, *batch):
+        return whole(regressor, *batch) if regressor.training else too_much()
+
+    monkeypatch.setattr(StarRegressor, "forward", full)
+    with pytest.raises(ModelError, match=r"a batch of 30 reviews of up to \d+ tokens .* lower tokenize\.max_tokens"):
+        train(tmp_path, finetune_params())
+
+
+def test_an_error_that_is_not_about_memory_is_not_taken_for_one(tmp_path, monkeypatch):
+    def wrong(*_):
+        torch.ones(2, 3) @ torch.ones(2, 3)
+
+    monkeypatch.setattr("starsight.model.regressor.StarRegressor.forward", wrong)
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        train(tmp_path, finetune_params())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_neither_chosen_nor_kept(tmp_path, monkeypatch, value):
+    whole = Learning.step
+
+    def overflowing(learning, *arguments):
+        loss = whole(learning, *arguments)
+        with torch.no_grad():
+            learning.average.module.head.output.bias.fill_(value)
+        return loss
+
+    monkeypatch.setattr(Learning, "step", overflowing)
+    with pytest.raises(ModelError, match=r"the validation error is (nan|inf) at step 8; lower finetune\.learning_rate"):
+        train(tmp_path, finetune_params())
+    assert not list(tmp_path.rglob("*.pt"))
+
+
+@pytest.mark.parametrize("technique", [{}, {"mixup": 0.5}, {"mixup": 0.5, "masked_words": 0.2}], ids=str)
+def test_parts_of_a_batch_add_up_to_the_whole_batch(tmp_path, technique):
     # SGD: Adam would make much of a gradient that is 0 but for rounding
-    plain = {"dropout": 0.0, "optimizer": "sgd"}
+    plain = {"dropout": 0.0, "optimizer": "sgd"} | technique
     whole, _ = train(tmp_path / "whole", finetune_params(**plain))
     in_parts, _ = train(tmp_path / "parts", finetune_params(**plain, micro_batch_size=3))
     assert not same_weights(whole, in_parts)  # rounding: it really went another way

@@ -38,8 +38,9 @@ def test_with_the_words_in_use_every_family_rates_the_same_and_is_whole_afterwar
     assert torch.equal(regressor(*batch).stars, before)
 
 
-def test_training_comes_to_the_weights_that_the_whole_table_comes_to(tmp_path, monkeypatch):
-    settings = finetune_params(epochs=1, weight_decay=0.0, dropout=0.0)
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adafactor"])
+def test_training_comes_to_the_weights_that_the_whole_table_comes_to(tmp_path, monkeypatch, optimizer):
+    settings = finetune_params(epochs=1, weight_decay=0.0, dropout=0.0, optimizer=optimizer)
     cut, _ = train(tmp_path / "cut", settings)
     monkeypatch.setattr(loop, "words_in_use", lambda *_: nullcontext())
     whole, _ = train(tmp_path / "whole", settings)

@@ -1,6 +1,5 @@
 """Domain pre-training as a stage sees it: switched off it loads no network and costs nothing."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,4 +53,3 @@ def adapting(params: Params, layout: Layout) -> Iterator[Adaptation]:
     folder = adaptation_folder(params, layout)
     with folder.alone():
         yield adapt_backbone(params, layout, folder)
-        shutil.rmtree(folder.root)

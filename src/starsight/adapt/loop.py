@@ -18,7 +18,7 @@ from starsight.adapt.language_model import LanguageModel
 from starsight.adapt.tasks import Task
 from starsight.errors import ModelError
 from starsight.model.batches import TokenizedReviews, batches_by_length, pad, shuffled_batches
-from starsight.model.compute import Compute, must_fit
+from starsight.model.compute import Compute, describe_batch, must_fit
 from starsight.params import AdaptParams
 from starsight.progress import progress
 from starsight.train.checkpoint import CheckpointFolder, load_state, save_state
@@ -37,6 +37,7 @@ MAX_GRADIENT_NORM = 1.0
 """Longer gradients are scaled down to this length, as in BERT's own pre-training."""
 
 _WAY_OUT = "lower adapt.batch_size or tokenize.max_tokens, or choose a smaller model."
+_WAY_OUT_OF_STEP = "choose a smaller model, or set adapt.enabled to false."
 
 _MAX_LOSS = 700.0
 """In nats a token; beyond it the perplexity is no number. A guess among a million tokens has 14."""
@@ -166,14 +167,15 @@ class _Adapting:
         """One optimizer step; returns the batch's mean cross-entropy in nats a token."""
         seed_step(self.seed, self.at.step + 1)
         set_rate(self.optimizer, learning_rate_share(self.at.step, len(self.batches)))
-        with must_fit(len(rows), int(self.train.lengths[rows].max()), _WAY_OUT):
+        with must_fit(describe_batch(len(rows), int(self.train.lengths[rows].max())), _WAY_OUT):
             loss_sum, n_asked, n_real = self._loss(rows, self.train)
             loss = loss_sum / max(n_asked, 1)  # a batch of nothing but special tokens asks for none
             torch.autograd.backward(loss)
         value = self._checked(float(loss.detach()))
-        nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        with must_fit("a step of the optimizer", _WAY_OUT_OF_STEP):
+            nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM)
+            self.optimizer.step()
+            self.optimizer.zero_grad(set_to_none=True)
         self.at.step += 1
         self.at.tokens_seen += n_real
         self.at.tokens_asked += n_asked
@@ -194,7 +196,7 @@ class _Adapting:
         loss_sum = n_asked = 0.0
         with torch.inference_mode(), progress(what, len(self.held_out), unit="reviews") as bar:
             for rows in batches_by_length(self.held_out.lengths, self.params.batch_size):
-                with must_fit(len(rows), int(self.held_out.lengths[rows].max()), _WAY_OUT):
+                with must_fit(describe_batch(len(rows), int(self.held_out.lengths[rows].max())), _WAY_OUT):
                     loss, n, _ = self._loss(rows, self.held_out)
                 loss_sum, n_asked = loss_sum + float(loss), n_asked + n
                 bar.update(len(rows))

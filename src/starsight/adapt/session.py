@@ -20,6 +20,9 @@ from starsight.model.tokens import TOKENIZER, load_tokenizer, read_tokens
 from starsight.params import Params
 from starsight.train.checkpoint import CheckpointFolder, training_key
 
+_OF_TRAIN = ("train/checkpoint.py", "train/schedule.py")
+"""What adaptation borrows from fine-tuning."""
+
 
 def adaptation_folder(params: Params, layout: Layout) -> CheckpointFolder:
     """Where this very adaptation keeps its state: another setting, review, weight or line of code is another folder."""
@@ -27,12 +30,13 @@ def adaptation_folder(params: Params, layout: Layout) -> CheckpointFolder:
     settings = {
         "seed": params.seed,
         "model": params.model_row.model_dump(),
+        "tokenize": params.tokenize.model_dump(),
         "adapt": params.adapt.model_dump(),
         "device": str(compute.device),
         "precision": compute.precision,
     }
     folders = [layout.tokens("train"), layout.processed / TOKENIZER]
-    folders += [Path(__file__).parents[1] / part for part in ("model", "adapt")]
+    folders += [Path(__file__).parents[1] / part for part in ("model", "adapt", *_OF_TRAIN)]
     if not starts_from_scratch(params.model_row):
         folders.append(fetch_checkpoint(params.model, params.model_row, layout))
     return CheckpointFolder(layout.adaptation(training_key(settings, folders)))

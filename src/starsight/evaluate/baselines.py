@@ -1,14 +1,17 @@
-"""What a model must beat to be worth its cost: the best constants, and linear regression on word counts."""
+"""What a model must beat to be worth its cost: the best constants, and linear regression on simpler features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
 
 from starsight.metrics import Stars, mae, rmse
-from starsight.progress import progress
+from starsight.progress import Bar, progress
 from starsight.records import MAX_STARS, MIN_STARS
 
 WORD_PATTERN = r"(?u)\b\w+(?:['’]\w+)?\b|[!?]"
@@ -77,21 +80,51 @@ def ridge_predictions(
         bar.update()
         test = words.transform(test_texts)
         bar.update()
+        ridges = [Ridge(alpha=alpha, solver="sparse_cg", tol=TOLERANCE) for alpha in alphas]
+        return _best_ridge(ridges, train, train_stars, validation, validation_stars, test, bar)
 
-        scores: list[tuple[float, float]] = []
-        predictions: list[Stars] = []
-        for alpha in alphas:
-            ridge = Ridge(alpha=alpha, solver="sparse_cg", tol=TOLERANCE).fit(train, train_stars)
-            on_validation = _clip(ridge.predict(validation))
-            scores.append((mae(validation_stars, on_validation), rmse(validation_stars, on_validation)))
-            predictions.append(_clip(ridge.predict(test)))
-            bar.update()
+
+def ridge_on_states(
+    train_states: NDArray[np.float32],
+    train_stars: Stars,
+    validation_states: NDArray[np.float32],
+    validation_stars: Stars,
+    test_states: NDArray[np.float32],
+    alphas: Sequence[float],
+) -> RidgePredictions:
+    """Predict stars by ridge regression on a network's states ``(reviews, width)``, each standardised on the training
+    reviews; else as ``ridge_predictions``."""
+    with progress("ridge on states", total=len(alphas), unit="steps") as bar:
+        scaler = StandardScaler().fit(train_states)
+        train, validation, test = map(scaler.transform, (train_states, validation_states, test_states))
+        ridges = [Ridge(alpha=alpha) for alpha in alphas]
+        return _best_ridge(ridges, train, train_stars, validation, validation_stars, test, bar)
+
+
+def _best_ridge(
+    ridges: Sequence[Ridge],
+    train: Any,
+    train_stars: Stars,
+    validation: Any,
+    validation_stars: Stars,
+    test: Any,
+    bar: Bar,
+) -> RidgePredictions:
+    """What the regression that does best on validation predicts for the test reviews, for each of the two errors."""
+    scores: list[tuple[float, float]] = []
+    predictions: list[Stars] = []
+    for ridge in ridges:
+        ridge.fit(train, train_stars)
+        on_validation = _clip(ridge.predict(validation))
+        scores.append((mae(validation_stars, on_validation), rmse(validation_stars, on_validation)))
+        predictions.append(_clip(ridge.predict(test)))
+        bar.update()
     least_mae, least_rmse = np.argmin(scores, axis=0)
     return RidgePredictions(
         stars_pred=predictions[least_mae],
         stars_pred_rmse=predictions[least_rmse],
-        alpha=alphas[least_mae],
-        alpha_rmse=alphas[least_rmse],
+        alpha=ridges[least_mae].alpha,
+        alpha_rmse=ridges[least_rmse].alpha,
     )
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 WIDTH, HEIGHT = 460.0, 240.0
 """Of the drawing, in SVG units; the page scales it to the column."""
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 14.0, 34.0
-"""Margins, in SVG units, that hold the labels of the axes."""
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 24.0, 34.0
+"""Margins, in SVG units, that hold the labels of the axes and the name of a series above its first mark."""
 N_TICKS = 4
 """About as many labels on the upright axis."""
 

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from starsight.metrics import Stars, errors
+from starsight.metrics import Metric, Stars
 
 LABELS = {
     "test": "this model",
     "ridge_all": "TF-IDF and ridge on every training review",
     "ridge": "TF-IDF and ridge on the model's training reviews",
+    "frozen": "ridge on the frozen backbone",
+    "champion": "the champion",
     "constant": "the best constant",
     "untrained": "an untrained head",
 }
@@ -23,8 +25,8 @@ class Method:
     """Opens the names of its metrics."""
     label: str
     """The same in plain words."""
-    n_train_reviews: int
-    """Reviews it learnt from."""
+    n_train_reviews: int | None
+    """Reviews it learnt from; None where nothing here knows."""
     stars_pred: Stars
     """``(reviews,)``, in stars."""
     stars_pred_rmse: Stars | None = None
@@ -32,7 +34,6 @@ class Method:
     facts: Mapping[str, float] = field(default_factory=dict)
     """How it was made, by metric name, such as the strength that was chosen."""
 
-    def errors(self, stars_true: Stars) -> tuple[Stars, Stars]:
-        """Signed errors behind its MAE and behind its RMSE, each ``(reviews,)``, in stars."""
-        absolute = errors(stars_true, self.stars_pred)
-        return absolute, absolute if self.stars_pred_rmse is None else errors(stars_true, self.stars_pred_rmse)
+    def answer(self, metric: Metric) -> Stars:
+        """The stars that it is measured with, ``(reviews,)``: its better answer for that metric."""
+        return self.stars_pred_rmse if metric.squared and self.stars_pred_rmse is not None else self.stars_pred

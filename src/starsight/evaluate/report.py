@@ -1,17 +1,26 @@
 """The metrics of the test split, as flat names for machines and as a page for people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from starsight.evaluate.charts import make_chart
+from starsight.evaluate.charts import Chart, make_chart
 from starsight.evaluate.methods import Method
-from starsight.intervals import ClusterBootstrap, Estimate
-from starsight.metrics import Stars, errors
+from starsight.intervals import MIN_REVIEWERS, ClusterBootstrap, Estimate, holm
+from starsight.metrics import Stars, accuracy, errors, macro_mae, mae, rmse, skill, spearman, within_one
+from starsight.model.predictor import Predictions
 from starsight.pages import count, stars, write_page
 from starsight.records import whole_stars
+
+RIVAL_METRICS = (mae, rmse, macro_mae, skill)
+MODEL_METRICS = (*RIVAL_METRICS, accuracy, within_one, spearman)
+COMPARED = (mae, rmse)
+"""What the model and its rivals are compared by."""
+
+BEFORE_AFTER = {"untrained": "untrained head", "frozen": "frozen backbone", "test": "fine-tuned"}
+"""Bars of the paper's Figure 2, by the name that opens their metrics."""
 
 UNSEEN = {
     "reviewer": "by people none of whose reviews it learnt from",
@@ -23,7 +32,7 @@ UNSEEN = {
 
 
 def build_metrics(stars_true: Stars, methods: Sequence[Method], bootstrap: ClusterBootstrap) -> dict[str, float]:
-    """Errors of every method and the model's distance to each rival, with 95 % intervals, in stars.
+    """Every method's metrics and the model's distance to each rival, with 95 % intervals.
 
     Args:
         stars_true: ``(reviews,)``, in stars.
@@ -31,26 +40,33 @@ def build_metrics(stars_true: Stars, methods: Sequence[Method], bootstrap: Clust
         bootstrap: Draws over the reviewers of the same reviews.
 
     Returns:
-        ``n_test_reviews``, ``n_test_reviewers`` and ``n_train_reviews``; ``<name>_mae`` and ``<name>_rmse`` of each
-        method; ``<model>_minus_<rival>_mae`` and ``..._rmse``, below 0 where the model is closer; each with ``_low``
-        and ``_high``.
+        ``n_test_reviews``, ``n_test_reviewers``, ``n_repeat_reviewers`` (with two or more of the test reviews) and
+        ``n_train_reviews``; ``<model>_<metric>`` of ``MODEL_METRICS`` and ``<model>_worst_decile_mae``;
+        ``<rival>_<metric>`` of ``RIVAL_METRICS``; ``<model>_minus_<rival>_mae`` and ``..._rmse``, below 0 where the
+        model is closer; each with ``_low`` and ``_high``. Differences also have ``_p``, and ``_p_holm``, which is
+        corrected for the number of rivals. What is not defined on these reviews is left out.
     """
     model, *rivals = methods
     metrics: dict[str, float] = {
         "n_test_reviews": bootstrap.n_reviews,
         "n_test_reviewers": bootstrap.n_clusters,
-        "n_train_reviews": model.n_train_reviews,
+        "n_repeat_reviewers": bootstrap.n_repeat_clusters,
     }
-    model_absolute, model_squared = model.errors(stars_true)
+    if model.n_train_reviews is not None:
+        metrics["n_train_reviews"] = model.n_train_reviews
     for method in methods:
-        absolute, squared = method.errors(stars_true)
-        metrics |= bootstrap.mae(absolute).named(f"{method.name}_mae")
-        metrics |= bootstrap.rmse(squared).named(f"{method.name}_rmse") | dict(method.facts)
-    for rival in rivals:
-        absolute, squared = rival.errors(stars_true)
-        name = f"{model.name}_minus_{rival.name}"
-        metrics |= bootstrap.mae_difference(model_absolute, absolute).named(f"{name}_mae")
-        metrics |= bootstrap.rmse_difference(model_squared, squared).named(f"{name}_rmse")
+        for metric in MODEL_METRICS if method is model else RIVAL_METRICS:
+            measured = bootstrap.measure(metric, stars_true, method.answer(metric))
+            metrics |= measured.named(f"{method.name}_{metric.name}") if measured else {}
+        metrics |= dict(method.facts)
+    worst = bootstrap.worst_decile(stars_true, model.stars_pred)
+    metrics |= worst.named(f"{model.name}_worst_decile_mae") if worst else {}
+    for metric in COMPARED:
+        answer = model.answer(metric)
+        gaps = [bootstrap.difference(metric, stars_true, answer, rival.answer(metric)) for rival in rivals]
+        for rival, gap, p_holm in zip(rivals, gaps, holm([gap.p for gap in gaps]), strict=True):
+            name = f"{model.name}_minus_{rival.name}_{metric.name}"
+            metrics |= gap.named(name) | {f"{name}_p_holm": p_holm}
     return metrics
 
 
@@ -70,11 +86,29 @@ def errors_by_star(stars_true: Stars, stars_pred: Stars) -> pd.DataFrame:
     return by_star
 
 
-def predictions_table(review_ids: Sequence[str], stars_true: Stars, stars_pred: Stars) -> pd.DataFrame:
-    """One row a test review: ``review_id``, ``stars_true``, ``stars_pred``. No text: this table may travel."""
-    return pd.DataFrame(
-        {"review_id": list(review_ids), "stars_true": stars_true, "stars_pred": np.round(stars_pred, 4)}
-    )
+def before_after(metrics: Mapping[str, float]) -> pd.DataFrame:
+    """The bars of the paper's Figure 2: one row a metric and a method, as far as it was measured.
+
+    Returns:
+        ``metric`` (MAE or RMSE), ``method``, ``error`` in stars, and ``low`` and ``high`` of its 95 % interval.
+    """
+    bars = [
+        {"metric": metric.name.upper(), "method": method, "error": error.value, "low": error.low, "high": error.high}
+        for metric in COMPARED
+        for name, method in BEFORE_AFTER.items()
+        if f"{name}_{metric.name}" in metrics
+        for error in [Estimate.of(metrics, f"{name}_{metric.name}")]
+    ]
+    return pd.DataFrame(bars, columns=["metric", "method", "error", "low", "high"])
+
+
+def predictions_table(test: pd.DataFrame, stars_pred: Stars, predictions: Predictions | None) -> pd.DataFrame:
+    """One row a test review: ``review_id``, ``stars_true``, ``stars_pred`` and, where there are intervals, their ends
+    ``stars_low`` and ``stars_high``. No text: this table may travel."""
+    columns = {"review_id": list(test["review_id"]), "stars_true": list(test["stars"]), "stars_pred": stars_pred}
+    if predictions is not None:
+        columns |= {"stars_low": predictions.low, "stars_high": predictions.high}
+    return pd.DataFrame(columns).round(4)
 
 
 def summarise(metrics: Mapping[str, float], methods: Sequence[Method], split_by: str) -> str:
@@ -116,6 +150,8 @@ def write_evaluation_page(
     by_star: pd.DataFrame,
     split_by: str,
     facts: Mapping[str, str],
+    warnings: Sequence[str] = (),
+    parts: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the evaluation as one self-contained page.
 
@@ -127,33 +163,23 @@ def write_evaluation_page(
         by_star: From ``errors_by_star``.
         split_by: What the split keeps together, a key of ``UNSEEN``.
         facts: What was measured, such as the model and the dataset, shown as given.
+        warnings: What a reader must know before believing the numbers, a sentence each.
+        parts: What else is shown, by the template's names: slices, behaviour, intervals, folds.
     """
-    model = methods[0]
-    rows = [
-        {
-            "label": method.label,
-            "n_train_reviews": method.n_train_reviews,
-            "is_model": method is model,
-            **{
-                f"{prefix}{metric}": Estimate.of(metrics, f"{name}_{metric}") if name else None
-                for metric in ("mae", "rmse")
-                for prefix, name in (
-                    ("", method.name),
-                    ("gap_", "" if method is model else f"{model.name}_minus_{method.name}"),
-                )
-            },
-        }
-        for method in methods
-    ]
     write_page(
         "evaluation.html",
         path,
         sentence=summarise(metrics, methods, split_by),
-        rows=rows,
+        warnings=warnings,
+        rows=_method_rows(metrics, methods),
+        has_champion=any(method.name == "champion" for method in methods),
+        other_rows=_other_rows(metrics, methods[0].name),
         metrics=metrics,
         facts=facts,
         epochs=epochs.to_dict("records"),
         by_star=by_star.to_dict("records"),
+        **(parts or {}),
+        before_after_chart=_before_after_chart(before_after(metrics)),
         epoch_chart=make_chart(
             "Error on validation, by epoch",
             "epoch",
@@ -169,5 +195,90 @@ def write_evaluation_page(
     )
 
 
+def _method_rows(metrics: Mapping[str, float], methods: Sequence[Method]) -> list[dict[str, Any]]:
+    """The table of methods: an estimate for each metric and each distance to the model, None where there is none."""
+    model = methods[0]
+    rows = []
+    for method in methods:
+        row: dict[str, Any] = {
+            "label": method.label,
+            "n_train_reviews": method.n_train_reviews,
+            "is_model": method is model,
+            **{metric.name: _find(metrics, f"{method.name}_{metric.name}") for metric in RIVAL_METRICS},
+        }
+        for metric in COMPARED:
+            name = f"{model.name}_minus_{method.name}_{metric.name}"
+            row[f"gap_{metric.name}"] = _find(metrics, name)
+            row[f"p_{metric.name}"] = _p_value(metrics[f"{name}_p_holm"]) if name in metrics else ""
+        rows.append(row)
+    return rows
+
+
+def _other_rows(metrics: Mapping[str, float], model: str) -> list[dict[str, str]]:
+    """The model's other metrics: a name, value and interval as text, and what it means."""
+    same = "all true stars are the same, on these reviews or on a resample of them"
+    n_repeat = metrics["n_repeat_reviewers"]
+    rows: list[tuple[str, str, Callable[[float], str], str, str]] = [
+        ("accuracy", "Right star", _percent, "of the ratings, to the nearest star, are the star that was given.", ""),
+        ("within_one", "At most one star off", _percent, "of the ratings, to the nearest star.", ""),
+        (
+            "macro_mae",
+            "Error if every star were as common as the others",
+            stars,
+            "stars: the mean over 1 to 5 stars of how far off the ratings of each are.",
+            "",
+        ),
+        (
+            "skill",
+            "Skill",
+            _share,
+            "of the squared error of always saying the mean rating is gone: 1 is perfect, 0 no better than the mean.",
+            f"Not defined: {same}.",
+        ),
+        (
+            "spearman",
+            "Order",
+            _share,
+            "is how well it puts reviews in order (Spearman): 1 is the order of the true stars, 0 any order.",
+            f"Not defined: all its ratings are the same, or {same}.",
+        ),
+        (
+            "worst_decile_mae",
+            "Error for the worst-served reviewers",
+            stars,
+            f"stars or more on average for one in ten of the {count(n_repeat)} reviewers with several test reviews.",
+            f"Left out: {count(n_repeat)} reviewers have several test reviews, and it takes {MIN_REVIEWERS}.",
+        ),
+    ]
+    shown = []
+    for name, label, as_text, meaning, reason in rows:
+        found = _find(metrics, f"{model}_{name}")
+        interval = f"{as_text(found.low)} to {as_text(found.high)}" if found else ""
+        value = as_text(found.value) if found else "–"
+        shown.append({"label": label, "value": value, "interval": interval, "meaning": meaning if found else reason})
+    return shown
+
+
+def _before_after_chart(bars: pd.DataFrame) -> Chart:
+    series = {str(metric): list(rows["error"]) for metric, rows in bars.groupby("metric")}
+    return make_chart("Error before and after fine-tuning", "method", list(bars["method"].unique()), series)
+
+
+def _find(metrics: Mapping[str, float], name: str) -> Estimate | None:
+    return Estimate.of(metrics, name) if name in metrics else None
+
+
 def _interval(value: Estimate, digits: int) -> str:
     return f"{stars(value.low, digits)} to {stars(value.high, digits)}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _share(value: float) -> str:
+    return stars(value, 2)
+
+
+def _p_value(p: float) -> str:
+    return f"P {p:.3f}" if p >= 0.001 else "P < 0.001"

@@ -1,24 +1,25 @@
 """The model and its rivals on the same test reviews."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
 
 from starsight.errors import DataError
-from starsight.evaluate.baselines import best_constants, ridge_predictions
+from starsight.evaluate.baselines import RidgePredictions, best_constants, ridge_on_states, ridge_predictions
+from starsight.evaluate.frozen import read_texts
 from starsight.evaluate.methods import LABELS, Method
 from starsight.layout import Layout
 from starsight.metrics import Stars
-from starsight.model.predictor import Predictor
+from starsight.model.predictor import Predictions, Predictor
 from starsight.model.start import start_regressor
 from starsight.model.target import STARS_AS_THEY_ARE
 from starsight.params import Params
 from starsight.records import SPLITS
 from starsight.split import take
 
-COLUMNS = ["review_id", "user_id", "stars", "text_clean", "split"]
+COLUMNS = ["review_id", "user_id", "stars", "time", "category", "text_clean", "spelling_corrected", "split"]
 """What is read of the clean reviews."""
 
 
@@ -30,6 +31,8 @@ class Measured:
     """Rows of the clean reviews, in the order of the predictions."""
     methods: list[Method]
     """The model first."""
+    predictions: Predictions | None
+    """The model's, with their intervals; None from a model that has none."""
 
     @property
     def stars_true(self) -> Stars:
@@ -37,16 +40,24 @@ class Measured:
         return _stars(self.test)
 
 
-def rate_test_reviews(predictor: Predictor, reviews: pd.DataFrame, params: Params, layout: Layout) -> Measured:
+def rate_test_reviews(
+    predictor: Predictor,
+    reviews: pd.DataFrame,
+    params: Params,
+    layout: Layout,
+    champion: tuple[str, Predictor] | None = None,
+) -> Measured:
     """Let the model and its rivals rate the test reviews.
 
-    Ridge is fitted twice: on the very reviews that the model learnt from, and on every training review there is.
+    Ridge on word counts is fitted twice: on the very reviews that the model learnt from, and on every training review
+    there is.
 
     Args:
         predictor: The fine-tuned model.
         reviews: ``COLUMNS`` of the clean reviews, every split.
         params: The settings.
         layout: Where pretrained weights are kept.
+        champion: Version and model of the registered champion, where it is a rival.
 
     Raises:
         DataError: a split is empty.
@@ -58,8 +69,10 @@ def rate_test_reviews(predictor: Predictor, reviews: pd.DataFrame, params: Param
     test = take(by_split["test"], params.evaluate.max_test_reviews)
     sample = take(train, params.finetune.max_train_reviews)
     constants = best_constants(_stars(sample))
+    predictions = predictor.predict_clean_texts(_texts(test)) if predictor.calibration else None
+    stars_pred = predictions.stars if predictions else predictor.rate_clean_texts(_texts(test))
     methods = [
-        Method("test", f"fine-tuned {params.model}", len(sample), predictor.rate_clean_texts(_texts(test))),
+        Method("test", f"fine-tuned {params.model}", len(sample), stars_pred),
         Method(
             "constant",
             LABELS["constant"],
@@ -67,21 +80,47 @@ def rate_test_reviews(predictor: Predictor, reviews: pd.DataFrame, params: Param
             np.full(len(test), constants.median),
             stars_pred_rmse=np.full(len(test), constants.mean),
         ),
-        Method(
-            "untrained", f"{params.model} under {LABELS['untrained']}", 0, _untrained(predictor, test, params, layout)
-        ),
+        *_before_finetuning(predictor, sample, validation, test, params, layout),
         _ridge("ridge", sample, validation, test, params),
     ]
     if len(sample) < len(train):
         methods.append(_ridge("ridge_all", train, validation, test, params))
-    return Measured(test, methods)
+    if champion:
+        version, its_predictor = champion
+        label = f"{LABELS['champion']}, version {version}, measured on this split"
+        methods.append(Method("champion", label, None, its_predictor.rate_clean_texts(_texts(test))))
+    return Measured(test, methods, predictions)
 
 
-def _untrained(predictor: Predictor, test: pd.DataFrame, params: Params, layout: Layout) -> Stars:
-    """The paper's model before fine-tuning: pretrained weights, a random head, its output taken for stars as it is."""
+def _before_finetuning(
+    predictor: Predictor,
+    sample: pd.DataFrame,
+    validation: pd.DataFrame,
+    test: pd.DataFrame,
+    params: Params,
+    layout: Layout,
+) -> list[Method]:
+    """The paper's model before fine-tuning: pretrained weights, a random head, its output taken for stars as it is. And
+    an honest one: ridge on the states of the same backbone. One pass over the test reviews serves both."""
     torch.manual_seed(params.seed)
     regressor = start_regressor(params, layout, predictor.tokenizer, STARS_AS_THEY_ARE)
-    return replace(predictor, regressor=regressor).rate_clean_texts(_texts(test), cut=False)
+    learnt = sample.iloc[: params.evaluate.max_frozen_reviews]
+    on_test, on_train, on_validation = (
+        read_texts(regressor, predictor, _texts(reviews), "read, not fine-tuned")
+        for reviews in (test, learnt, validation)
+    )
+    ridge = ridge_on_states(
+        on_train.states,
+        _stars(learnt),
+        on_validation.states,
+        _stars(validation),
+        on_test.states,
+        params.evaluate.frozen_alphas,
+    )
+    return [
+        Method("untrained", f"{params.model} under {LABELS['untrained']}", 0, on_test.stars_pred),
+        _as_method("frozen", f"{LABELS['frozen']} of {params.model}", len(learnt), ridge),
+    ]
 
 
 def _ridge(name: str, train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame, params: Params) -> Method:
@@ -93,8 +132,12 @@ def _ridge(name: str, train: pd.DataFrame, validation: pd.DataFrame, test: pd.Da
         _texts(test),
         params.evaluate.ridge_alphas,
     )
+    return _as_method(name, LABELS[name], len(train), ridge)
+
+
+def _as_method(name: str, label: str, n_train_reviews: int, ridge: RidgePredictions) -> Method:
     facts = {f"{name}_alpha_mae": ridge.alpha, f"{name}_alpha_rmse": ridge.alpha_rmse}
-    return Method(name, LABELS[name], len(train), ridge.stars_pred, ridge.stars_pred_rmse, facts)
+    return Method(name, label, n_train_reviews, ridge.stars_pred, ridge.stars_pred_rmse, facts)
 
 
 def _texts(reviews: pd.DataFrame) -> list[str]:

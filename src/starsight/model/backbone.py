@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, GgufConfig, PreTrainedConfig, PreTrainedModel, T5EncoderModel
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
@@ -15,7 +16,7 @@ from starsight.model.families import FAMILIES, Family
 from starsight.model.gguf import gguf_options
 from starsight.params import FamilyName, ScratchSize
 
-_BROKEN = (OSError, ValueError, KeyError, SafetensorError, struct.error)
+_BROKEN = (OSError, ValueError, KeyError, RuntimeError, SafetensorError, StrictDataclassError, struct.error)
 """What reading a damaged configuration, or damaged weights, ends in."""
 
 
@@ -32,6 +33,15 @@ def input_limit(checkpoint: Path, family: FamilyName) -> int:
     positions: int = config.max_position_embeddings
     reserved = facts.reserved_positions
     return positions - reserved if reserved else positions - positions % WIDTH_STEP  # there padding takes a position
+
+
+def vocabulary_size(checkpoint: Path, family: FamilyName) -> int:
+    """Rows of the checkpoint's embedding table: token ids are below it.
+
+    Raises:
+        ModelError: the folder has no readable configuration, or is for another architecture.
+    """
+    return int(_read_config(checkpoint, family, gguf_options(checkpoint)).vocab_size)
 
 
 def load_backbone(checkpoint: Path, family: FamilyName) -> PreTrainedModel:
@@ -56,12 +66,18 @@ def load_backbone(checkpoint: Path, family: FamilyName) -> PreTrainedModel:
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are named below
             **_without_pooler(facts),
             **options,
             **({"quantization_config": GgufConfig(dequantize=True)} if options else {}),
         )
     except _BROKEN as error:
         raise _not_loaded(checkpoint, error) from None
+    for name, in_file, in_network in sorted(found["mismatched_keys"]):
+        raise ModelError(
+            f"{checkpoint} cannot be loaded: {name} is {tuple(in_file)} in the weights and {tuple(in_network)} by "
+            "config.json; they belong to two models, download the checkpoint anew."
+        )
     random = sorted(found["missing_keys"])
     if random:
         raise ModelError(f"{checkpoint} lacks the weights of {', '.join(random[:5])}; random ones are never put in.")

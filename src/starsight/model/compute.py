@@ -26,18 +26,24 @@ class Compute:
 
 
 @contextmanager
-def must_fit(n_reviews: int, n_tokens: int, way_out: str) -> Iterator[None]:
-    """Say which batch did not fit into memory, ``n_reviews`` of up to ``n_tokens`` each, and the way out.
+def must_fit(what: str, way_out: str) -> Iterator[None]:
+    """Say what did not fit into memory, and the way out.
 
     Raises:
         ModelError: memory ran out.
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError):
-        raise ModelError(
-            f"a batch of {n_reviews} reviews of up to {n_tokens} tokens does not fit into memory; {way_out}"
-        ) from None
+    except (RuntimeError, MemoryError) as error:
+        # Of a GPU torch raises OutOfMemoryError, of a CPU a plain RuntimeError.
+        if not (isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)):
+            raise
+        raise ModelError(f"{what} does not fit into memory; {way_out}") from None
+
+
+def describe_batch(n_reviews: int, n_tokens: int) -> str:
+    """A batch in words, by the tokens of its longest review."""
+    return f"a batch of {n_reviews} reviews of up to {n_tokens} tokens"
 
 
 def choose_compute() -> Compute:

@@ -29,6 +29,8 @@ class Family:
     padding_side: Literal["right"] = "right"
     """All that ``batches.pad`` knows. It is right for causal families, since no real token comes after it, and the
     others do not mind, XLNet included, whose own tokenizer pads on the left: its positions are relative."""
+    embeds_tokens_first: bool = False
+    """Whether the network turns its input before it looks tokens up: its embeddings are ``(tokens, batch, width)``."""
     relative_positions: bool = False
     """Whether tokens know only their distances, so that an input of any length can be read."""
     reserved_positions: int = 0
@@ -70,6 +72,7 @@ FAMILIES: dict[FamilyName, Family] = {
         fused_attention=False,
         pieces="unigram",
         summary_token="last",
+        embeds_tokens_first=True,
         relative_positions=True,
         layers_key="n_layer",
         width_key="d_model",

@@ -30,6 +30,23 @@ def gguf_options(folder: Path) -> dict[str, str]:
     return {"gguf_file": files[0].name}
 
 
+def read_architecture(file: Path) -> str:
+    """What a GGUF file says that it holds, in the words of its ``general.architecture``.
+
+    Raises:
+        ModelError: the file is none, or is damaged.
+    """
+    from gguf import GGUFReader  # an extra, which only such a checkpoint needs
+
+    try:
+        field = GGUFReader(file).get_field("general.architecture")
+        if field is None:
+            raise KeyError("general.architecture")
+        return str(field.contents())
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise ModelError(f"{file} is no readable GGUF file ({error}); download it anew.") from None
+
+
 def check_packages(file: str) -> None:
     """Refuse a GGUF file that cannot be read here.
 

@@ -5,7 +5,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from starsight.errors import ModelError
 from starsight.layout import Layout
-from starsight.model.backbone import input_limit, load_backbone, scratch_backbone
+from starsight.model.backbone import input_limit, load_backbone, scratch_backbone, vocabulary_size
 from starsight.model.checkpoints import fetch_checkpoint, starts_from_scratch
 from starsight.model.families import FAMILIES
 from starsight.model.head import make_head
@@ -25,7 +25,8 @@ def start_tokenizer(params: Params, layout: Layout, reviews: pd.DataFrame) -> Pr
         reviews: ``text_clean`` and ``split``.
 
     Raises:
-        ModelError: the weights cannot be had, or ``tokenize.max_tokens`` is more than the model reads.
+        ModelError: the weights cannot be had, ``tokenize.max_tokens`` is more than the model reads, or the tokenizer
+            is not the model's.
     """
     row = params.model_row
     if starts_from_scratch(row):
@@ -33,6 +34,12 @@ def start_tokenizer(params: Params, layout: Layout, reviews: pd.DataFrame) -> Pr
         return train_tokenizer(texts.tolist(), row.family, row.scratch.vocabulary)
     checkpoint = fetch_checkpoint(params.model, row, layout)
     tokenizer = load_tokenizer(checkpoint, row.family)
+    n_rows = vocabulary_size(checkpoint, row.family)
+    if len(tokenizer) > n_rows:
+        raise ModelError(
+            f"{checkpoint}: the tokenizer has {len(tokenizer)} tokens and the model embeddings of {n_rows}; take the "
+            "tokenizer that the model was published with."
+        )
     limit = min(tokenizer.model_max_length, input_limit(checkpoint, row.family))
     if params.tokenize.max_tokens > limit:
         raise ModelError(f"tokenize.max_tokens is {params.tokenize.max_tokens}; {params.model} reads {limit} at most.")

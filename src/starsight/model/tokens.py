@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 from datasets import Dataset, disable_progress_bars, load_from_disk
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Encoding, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from starsight.errors import DataError, ModelError
@@ -149,8 +149,8 @@ def tokenize_texts(
     cut_texts = TokenizedTexts(
         [], [], [], [], n_cut=sum(len(encoding.ids) > max_tokens for encoding in encoded.encodings)
     )
-    for encoding in encoded.encodings:
-        words = [SPECIAL if word is None else word for word in encoding.word_ids]
+    for text, encoding in zip(texts, encoded.encodings, strict=True):
+        words = _number_words(text, encoding)
         ids = [
             unknown if token in marks and not added else token
             for token, added in zip(encoding.ids, encoding.special_tokens_mask, strict=True)
@@ -164,6 +164,23 @@ def tokenize_texts(
         cut_texts.ends.append([end for _, (_, end), _ in tokens])
         cut_texts.words.append([word for _, _, word in tokens])
     return cut_texts
+
+
+def _number_words(text: str, encoding: Encoding) -> list[int]:
+    """Number of each token's word, ``(tokens,)``: words as the tokenizer splits them, and at blanks, since to some,
+    such as Llama's, a whole text is one word."""
+    numbers: list[int] = []
+    number, before, end = -1, None, 0
+    for word, (start, stop) in zip(encoding.word_ids, encoding.offsets, strict=True):
+        if word is None:
+            numbers.append(SPECIAL)
+            continue
+        # the blank stands before the token, or is its first character
+        if word != before or any(character.isspace() for character in text[end : start + 1]):
+            number += 1
+        numbers.append(number)
+        before, end = word, stop
+    return numbers
 
 
 def _kept(special: list[int], max_tokens: int, cut: Cut) -> Sequence[int]:
@@ -240,8 +257,8 @@ def _to_arrow(reviews: pd.DataFrame, tokens: TokenizedTexts) -> pa.RecordBatch:
     )
 
 
-def read_tokens(folder: Path, limit: int) -> Dataset:
-    """The first ``limit`` tokenized reviews of a split, memory-mapped.
+def read_tokens(folder: Path, limit: int, skip: int = 0) -> Dataset:
+    """The first ``limit`` tokenized reviews of a split, or those that follow the first ``skip``; memory-mapped.
 
     Raises:
         DataError: the split is missing.
@@ -250,4 +267,5 @@ def read_tokens(folder: Path, limit: int) -> Dataset:
         tokens = load_from_disk(str(folder))
     except FileNotFoundError:
         raise DataError(f"{folder} is missing; run the stage that writes it (dvc repro tokenize).") from None
-    return tokens.select(range(min(limit, len(tokens))))
+    rows = range(len(tokens))[skip : skip + limit]
+    return tokens.select(rows if rows else [])  # datasets knows no empty range at the end

@@ -66,6 +66,8 @@ class _Source(Section):
 
     rating_mix: RatingMix | None = None
     """Shares of 1, 2, 3, 4 and 5 stars that the reviews are known to have; ``validate`` warns where theirs differ."""
+    license: str | None = None
+    """Of the reviews, as their publisher states it, for the model card; null where nothing is stated or known."""
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> "_Source":

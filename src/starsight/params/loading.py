@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from starsight.errors import ParamsError
 from starsight.params.datasets import Dataset
@@ -17,6 +17,7 @@ from starsight.params.stages import (
     ExplainParams,
     FinetuneParams,
     IngestParams,
+    PromoteParams,
     TokenizeParams,
     ValidateParams,
 )
@@ -44,6 +45,21 @@ class Params(Section):
     finetune: FinetuneParams
     evaluate: EvaluateParams
     explain: ExplainParams
+    promote: PromoteParams
+
+    @model_validator(mode="after")
+    def _folds_are_held_out(self) -> "Params":
+        if self.evaluate.folds and self.adapt.enabled:
+            raise ValueError(
+                "evaluate.folds: the adapted backbone has read the reviews that the folds hold out; set adapt.enabled "
+                "to false, or evaluate.folds to 0"
+            )
+        if self.evaluate.folds and self.finetune.teacher.folder:
+            raise ValueError(
+                "evaluate.folds: the teacher has learnt from reviews that the folds hold out; set "
+                "finetune.teacher.folder to null, or evaluate.folds to 0"
+            )
+        return self
 
     @property
     def dataset_row(self) -> Dataset:

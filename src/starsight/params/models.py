@@ -44,6 +44,8 @@ class Model(Section):
     parts of one zip archive, joined in order) or ``scratch`` (random weights, a tokenizer trained on the reviews)."""
     sha256: Sha256 | list[Sha256] | None = None
     """Of the wheel, or of each part. Required for wheels."""
+    license: str | None = None
+    """Of the weights, as their publisher states it, for the model card; null where nothing is stated or known."""
     scratch: ScratchSize = ScratchSize()
     """Read only where ``checkpoint`` is ``scratch``."""
 

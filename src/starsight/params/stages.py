@@ -205,23 +205,27 @@ class FinetuneParams(Section):
     warmup_steps: Annotated[int, Field(ge=0)]
     """Optimizer steps over which the learning rate rises from 0 to its peak."""
     layer_decay: Annotated[float, Field(gt=0, le=1)]
-    """Learning rate of a layer of the backbone as a share of that of the layer above it; 1 gives all the same."""
+    """Learning rate of a layer of the backbone as a share of that of the layer above it; 1 gives all the same. An
+    adapter learns at one rate in all layers."""
     frozen_layers: Annotated[int, Field(ge=0)]
-    """Lowest layers that stay as they are, and the embeddings with them; 0 trains everything."""
+    """Lowest layers that stay as they are, and the embeddings with them; 0 trains everything. With an adapter every
+    layer does, and it changes nothing."""
     weight_decay: NonNegativeFloat
     """Not applied to norms and biases."""
     max_gradient_norm: PositiveFloat
     """Longer gradients are scaled down to this length."""
     micro_batch_size: PositiveInt | None
-    """Reviews of a batch that are in memory together; null takes all. Their gradients are added up, so that it changes
-    memory and speed, not the result."""
+    """Reviews of a batch that are in memory together; null takes all. Their gradients are added up to those of the
+    batch, so that it changes memory and speed, and the result by rounding alone; but dropout and FreeLB draw for each
+    part. With ``mixup`` their partners are in memory too."""
     dropout: Annotated[float, Field(ge=0, lt=1)] | None
     """Share of activations dropped in training; null keeps the checkpoint's own."""
     masked_words: Annotated[float, Field(ge=0, le=0.5)]
     """Share of the words hidden from the model in training, on average; each review draws its own, from 0 to twice
     that. Explanations that hide words then show the model nothing new."""
     mixup: NonNegativeFloat
-    """Mixes pairs of reviews, embeddings and stars alike, in shares drawn from Beta(mixup, mixup); 0 mixes none."""
+    """Mixes pairs of reviews, embeddings and stars alike, in shares drawn from Beta(mixup, mixup); 0 mixes none. Behind
+    the end of the shorter review the longer one is mixed with zeros."""
     adversary: AdversaryParams
     """Training against shifted embeddings."""
     teacher: TeacherParams
@@ -240,6 +244,12 @@ class FinetuneParams(Section):
     """Training reviews used; the same ones for every model, chosen by a stable hash."""
     max_validation_reviews: PositiveInt
     """Validation reviews used after every epoch."""
+    max_calibration_reviews: Annotated[int, Field(ge=200)]
+    """Validation reviews that the intervals are measured on when training has ended: those that follow the ones used
+    after every epoch. Where fewer than 200 follow, those that chose the epoch are used once more, and the report says
+    so (``calibration_reviews_chose_the_epoch``)."""
+    interval_coverage: Annotated[float, Field(gt=0, lt=1)]
+    """Share of the intervals around predictions that shall hold the reviewer's stars."""
 
 
 class EvaluateParams(Section):
@@ -251,6 +261,32 @@ class EvaluateParams(Section):
     """Resamples of reviewers behind each 95 % interval."""
     ridge_alphas: Annotated[list[PositiveFloat], Field(min_length=1)]
     """Strengths tried for the TF-IDF + ridge baseline; the best on the validation split is kept."""
+    frozen_alphas: Annotated[list[PositiveFloat], Field(min_length=1)]
+    """The same for ridge on the states of the backbone as it was before fine-tuning."""
+    max_frozen_reviews: PositiveInt
+    """Most training reviews that this ridge learns from, the first of the model's own: the backbone reads each of them
+    once more."""
+    folds: Annotated[int, Field(ge=0, le=20)]
+    """Cross-validation: the model is fine-tuned anew this many times, 2 to 20, each time without one part of the
+    reviews of all splits, which it then rates. No reviewer and no duplicate cluster is on both sides. 0 leaves it
+    out."""
+    fold_reviews: PositiveInt
+    """Reviews that take part in it, all folds together, chosen by a stable hash. Ten folds learn from about nine times
+    as many in all, in every epoch; ``finetune.max_train_reviews`` bounds a single fold."""
+    folds_against: Annotated[str, Field(min_length=1)] | None
+    """The MLflow run id of another model's cross-validation on the same folds, to compare with; null compares with
+    TF-IDF + ridge alone. It needs ``folds``. Finished folds are kept, so that naming a run later trains nothing."""
+
+    @model_validator(mode="after")
+    def _folds_are_possible(self) -> "EvaluateParams":
+        if self.folds == 1:
+            raise ValueError("folds is 1; one fold leaves nothing to learn from: 0 leaves it out, 2 to 20 are possible")
+        if self.folds_against and not self.folds:
+            raise ValueError("folds_against names a run to compare with, but folds is 0; set folds as that run has it")
+        return self
+
+    min_slice_reviews: Annotated[int, Field(ge=2)]
+    """A slice of the test reviews with fewer is listed, but has no interval and is not judged."""
 
 
 class ExplainParams(Section):
@@ -264,3 +300,20 @@ class ExplainParams(Section):
     """Reviews whose named words are removed, to see whether the rating moves."""
     page_reviews: PositiveInt
     """Highlighted reviews on the page."""
+
+
+class PromoteParams(Section):
+    """What a challenger must show to become champion (``starsight promote``)."""
+
+    margin_stars: NonNegativeFloat
+    """A challenger whose MAE is at most so many stars above the champion's, by the upper end of the 95 % interval, is
+    as close; it is promoted if it is cheaper, too."""
+    min_saving: Share
+    """Share of the champion's seconds a review that a challenger must save to count as cheaper."""
+    slice_margin_stars: NonNegativeFloat
+    """A slice counts as worse where its MAE is more stars than this above the champion's, beyond chance."""
+    min_slice_reviews: PositiveInt
+    """Smaller slices are not judged."""
+    min_reviewers: Annotated[int, Field(ge=2)]
+    """Fewest reviewers an interval may rest on, of the whole test split as of a slice; from fewer it comes out too
+    narrow."""

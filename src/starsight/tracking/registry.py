@@ -8,18 +8,27 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
 from starsight import __file__ as package_file
-from starsight.tracking.runs import Run
+from starsight.gate.ledger import Entry, read_ledger, recorded, settle
+from starsight.tracking.runs import Run, git_user
 from starsight.tracking.store import registry_errors
 
 MODEL = "starsight"
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+FINETUNED = "finetuned"
+"""The folder of ``Predictor.save`` among a version's artifacts."""
+
+EVIDENCE_METRICS = [f"test_{error}{end}" for error in ("mae", "rmse") for end in ("", "_low", "_high")]
+EVIDENCE_PARAMS = ["dataset", "model"]
+EVIDENCE_TAGS = ["test_rows", "git_commit", "dvc_lock_sha256"]
+"""What a version says of itself in tags, so that a reader of the registry need not look for its run."""
 
 _EXAMPLE = ["It fits perfectly and I got so many compliments.", "The zipper broke and the fabric looked cheap."]
 
 REQUIREMENTS = [
     "datasets",
     "ftfy",
+    "huggingface_hub",
     "mlflow",
     "numpy",
     "pandas",
@@ -37,35 +46,56 @@ REQUIREMENTS = [
 """What the served model imports; versions are those of this environment."""
 
 
-def register_model(run: Run, finetuned: Path, metrics: dict[str, float]) -> None:
-    """Put the fine-tuned model into the registry as challenger; as champion too where there is none yet.
+def register_model(run: Run, finetuned: Path, metrics: dict[str, float], card: Path, ledger: Path) -> None:
+    """Put the fine-tuned model into the registry as challenger; as champion too where it is the first.
 
-    A run has one version: registering it again keeps that one.
+    A run has one version: registering it again keeps that one. Where a champion was deleted, the next version does not
+    take its place unasked: that is for ``starsight promote`` and ``rollback``.
 
     Args:
         run: The run that made the model.
-        finetuned: ``models/finetuned``: weights, tokenizer, star scale and spelling corrections.
+        finetuned: ``models/finetuned``: weights, tokenizer, star scale, calibration and spelling corrections.
         metrics: Kept with the model, so that versions can be compared in the UI.
+        card: ``reports/MODEL_CARD.md``, kept among the version's artifacts.
+        ledger: ``promotions.jsonl``, where the first champion is noted.
     """
     client = mlflow.MlflowClient()
     with registry_errors("the model registry"):
-        number = _version_of(client, run) or _log_version(run, finetuned, metrics)
+        number = _version_of(client, run) or _log_version(run, finetuned, metrics, card)
+        _tag_with_evidence(client, number, run, metrics)
         client.set_registered_model_alias(MODEL, CHALLENGER, number)
-        if CHAMPION not in client.get_registered_model(MODEL).aliases:
-            client.set_registered_model_alias(MODEL, CHAMPION, number)
+        if CHAMPION not in client.get_registered_model(MODEL).aliases and _is_first(client, number):
+            why = "the first version: there was nothing to compare it with"
+            first = Entry(kind="first", version=number, run_id=run.run_id, why=why, who=git_user())
+            with recorded(first, settle(read_ledger(ledger), None, None), ledger):
+                client.set_registered_model_alias(MODEL, CHAMPION, number)
 
 
-def _log_version(run: Run, finetuned: Path, metrics: dict[str, float]) -> str:
+def _tag_with_evidence(client: mlflow.MlflowClient, number: str, run: Run, metrics: dict[str, float]) -> None:
+    data = client.get_run(run.run_id).data
+    tags = {key: f"{metrics[key]:.4f}" for key in EVIDENCE_METRICS if key in metrics}
+    tags |= {key: data.params[key] for key in EVIDENCE_PARAMS if key in data.params}
+    tags |= {key: data.tags[key] for key in EVIDENCE_TAGS if key in data.tags}
+    for key, value in tags.items():
+        client.set_model_version_tag(MODEL, number, key, value)
+
+
+def _is_first(client: mlflow.MlflowClient, number: str) -> bool:
+    """Whether no other version has a lower number: of two that are registered at once, one is."""
+    return int(number) == min(int(each.version) for each in client.search_model_versions(f"name='{MODEL}'"))
+
+
+def _log_version(run: Run, finetuned: Path, metrics: dict[str, float], card: Path) -> str:
     package = Path(package_file).parent
     logged = mlflow.pyfunc.log_model(
         name="model",
         python_model=str(package / "tracking" / "served.py"),
-        artifacts={"finetuned": str(finetuned)},
+        artifacts={FINETUNED: str(finetuned), "card": str(card)},
         code_paths=[str(package)],  # the version answers the same after the library has moved on
         pip_requirements=_pinned(REQUIREMENTS),
         signature=ModelSignature(
             inputs=Schema([ColSpec(DataType.string)]),
-            outputs=Schema([ColSpec(DataType.double, "stars")]),
+            outputs=Schema([ColSpec(DataType.double, name) for name in ("stars", "stars_low", "stars_high")]),
         ),
         input_example=_EXAMPLE,
         registered_model_name=MODEL,

@@ -84,12 +84,12 @@ class Run:
 
 @contextmanager
 def open_run(layout: Layout, name: str, run_id_file: Path) -> Iterator[Run]:
-    """The run of a training. A run that a killed training left open is gone on with: one training, one run.
+    """The run of a training. A training that is gone on with, or done again, reports to its own: one training, one run.
 
     Args:
         layout: Where the store is.
         name: Shown in the UI.
-        run_id_file: Holds the run's id while the training is under way.
+        run_id_file: Holds the run's id, from its beginning on.
     """
     experiment_id = connect(layout)
     run_id = run_id_file.read_text().strip() if run_id_file.exists() else None
@@ -125,10 +125,13 @@ def continue_run(layout: Layout) -> Iterator[Run]:
 def _under_way(run_id: str, *, system_metrics: bool) -> Iterator[Run]:
     """Mark a run RUNNING, and at the end FINISHED, FAILED (with the traceback) or KILLED."""
     run = Run(run_id)
+    started = time.perf_counter()
     with registry_errors("opening a run"):
         mlflow.start_run(run_id=run_id, log_system_metrics=system_metrics)
     try:
         yield run
+        if stage := os.environ.get("DVC_STAGE"):  # of a training that went on after a kill, the last part alone
+            run.log({f"{stage}_seconds": round(time.perf_counter() - started, 2)})
     except Exception as error:
         _end("FAILED", run, "".join(traceback.format_exception(error)))
         raise
@@ -192,6 +195,11 @@ def _flatten(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
             yield from _flatten(dict(value), f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def git_user() -> str | None:
+    """Git's name of whoever runs this; None where it knows none."""
+    return _git(Path.cwd(), "config", "user.name") or None
 
 
 def _git(folder: Path, *arguments: str) -> str:

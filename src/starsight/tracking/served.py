@@ -1,4 +1,4 @@
-"""The registered model, as MLflow loads it: raw texts in, stars out. MLflow runs this file instead of a pickle."""
+"""The registered model, as MLflow loads it: raw texts in, stars and intervals out. MLflow runs this file; no pickle."""
 
 import mlflow
 import pandas as pd
@@ -15,8 +15,9 @@ class StarsightModel(PythonModel):  # type: ignore[misc]
         self.predictor = Predictor.load(context.artifacts["finetuned"])
 
     def predict(self, context: PythonModelContext, model_input: list[str]) -> pd.DataFrame:
-        """Rate each text: a column ``stars``, 1 to 5."""
-        return pd.DataFrame({"stars": self.predictor.rate_texts(model_input)})
+        """Rate each text: ``stars`` and the ends of their interval, ``stars_low`` and ``stars_high``, all 1 to 5."""
+        predicted = self.predictor.predict_texts(model_input)
+        return pd.DataFrame({"stars": predicted.stars, "stars_low": predicted.low, "stars_high": predicted.high})
 
 
 mlflow.models.set_model(StarsightModel())

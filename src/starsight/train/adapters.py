@@ -14,6 +14,14 @@ from starsight.params import AdapterParams
 _UNUSED = ("pooler", "contact_head")
 """Parts of a backbone that its last hidden states do not pass through."""
 
+_ADAPTER_MARKS = ("lora_", "ia3_l", "prompt_encoder")
+"""What peft has in the names of the weights that it adds; virtual tokens of either kind are a prompt encoder's."""
+
+
+def of_adapter(name: str) -> bool:
+    """Whether a weight is an adapter's and none of the backbone's own."""
+    return any(mark in name for mark in _ADAPTER_MARKS)
+
 
 def add_adapter(regressor: StarRegressor, params: AdapterParams, max_tokens: int) -> None:
     """Give the backbone an adapter, drawn from torch's generator, and freeze its own weights; the head is left alone.

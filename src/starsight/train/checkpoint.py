@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,8 +63,9 @@ class CheckpointFolder:
         return self.root / "best.pt"
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep a second process from the same training; it would overwrite this one's state.
+    def alone(self, *, keep: bool = False) -> Iterator[None]:
+        """Keep a second process from the same training; it would overwrite this one's state. When the block has ended
+        well, the state goes, unless asked to ``keep`` it.
 
         Raises:
             ModelError: another process is at it.
@@ -72,17 +74,34 @@ class CheckpointFolder:
         self.root.parent.mkdir(parents=True, exist_ok=True)
         try:
             with lock.acquire(blocking=False):
+                self._sweep()
                 yield
+                if self.root.exists() and not keep:
+                    self._clear()
         except Timeout:
             raise ModelError(
                 "another process is at this very training (same data, settings and code); wait for it to end, then "
                 "run again: DVC restores what it made."
             ) from None
 
+    def _clear(self) -> None:
+        """All at once: a kill in the middle leaves no half of a state, which a training would go on from."""
+        self.root.rename(self._gone)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        if self._gone.exists():
+            shutil.rmtree(self._gone)
+
+    @property
+    def _gone(self) -> Path:
+        return self.root.with_suffix(".gone")
+
     @property
     def run_id(self) -> Path:
-        """The MLflow run that this training reports to."""
-        return self.root / "run_id"
+        """The MLflow run that this training reports to. It outlives the state: where the stage has ended and DVC was
+        killed before it knew, the same training is done again, in the same run."""
+        return self.root.with_suffix(".run_id")
 
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:

@@ -7,25 +7,77 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import record_function
 
-from starsight.model.prefix import Backbone
+from starsight.model.families import FAMILIES
+from starsight.model.prefix import PrefixedBackbone
+from starsight.model.regressor import StarRegressor
 from starsight.params import AdversaryParams
 
 LossOf = Callable[[], Tensor]
 """Runs the network on a batch and gives its loss, a scalar."""
 
+Padded = tuple[Tensor, Tensor]
+"""Token ids and the mask of the real ones, both ``(batch, tokens)``."""
+
 
 @contextmanager
-def embeddings_changed(backbone: Backbone, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """Let ``change`` have the word embeddings ``(batch, tokens, width)`` of every pass, before anything reads them."""
-    embeddings: nn.Module = backbone.get_input_embeddings()
-    hook = embeddings.register_forward_hook(lambda _module, _ids, embedded: change(embedded))
+def embeddings_changed(regressor: StarRegressor, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Let ``change`` have the word embeddings ``(batch, tokens, width)`` of every pass, before anything reads them.
+
+    Raises:
+        RuntimeError: no embedding was looked up meanwhile, so that nothing was changed.
+    """
+    backbone = regressor.backbone
+    # before virtual tokens the look-up is peft's own, which turns nothing
+    tokens_first = FAMILIES[regressor.family].embeds_tokens_first and not isinstance(backbone, PrefixedBackbone)
+    looked_up = False
+
+    def hook(_module: nn.Module, _ids: object, embedded: Tensor) -> Tensor:
+        nonlocal looked_up
+        looked_up = True
+        return change(embedded.transpose(0, 1)).transpose(0, 1) if tokens_first else change(embedded)
+
+    # T5 holds its table under two modules, and looks up in the one that it does not name
+    weight = backbone.get_input_embeddings().weight
+    tables = [each for each in backbone.modules() if isinstance(each, nn.Embedding) and each.weight is weight]
+    hooks = [table.register_forward_hook(hook) for table in tables]
     try:
         yield
     finally:
-        hook.remove()
+        for each in hooks:
+            each.remove()
+    if not looked_up:
+        raise RuntimeError("the backbone did not look its tokens up where its embeddings can be changed")
 
 
-def backward(loss_of: LossOf, backbone: Backbone, params: AdversaryParams) -> Tensor:
+@contextmanager
+def mixed(regressor: StarRegressor, own: Padded, partner: Padded, share: float) -> Iterator[Padded]:
+    """Let the network read each review mixed with its partner: of every token's embedding ``share`` of its own and the
+    rest of the partner's at the same place (Guo, Mao, Zhang 2019, wordMixup).
+
+    Where one of the two has ended it adds 0, as in the paper: the tail is the longer one's embeddings, times its share.
+
+    Args:
+        regressor: Looks the tokens up.
+        own: The reviews.
+        partner: One for each of them, padded to the same width.
+        share: 0 to 1.
+
+    Yields:
+        What to give to the network: the reviews' ids, continued by the longer partner's, since some families give
+        padding no position, and the mask of the tokens that either has.
+    """
+    (own_ids, own_mask), (partner_ids, partner_mask) = own, partner
+    table: nn.Module = regressor.backbone.get_input_embeddings()
+
+    def mix(embedded: Tensor) -> Tensor:
+        beside: Tensor = table.forward(partner_ids)  # not a call: that would be changed in its turn
+        return share * embedded * own_mask[:, :, None] + (1 - share) * beside * partner_mask[:, :, None]
+
+    with embeddings_changed(regressor, mix):
+        yield torch.where(own_mask, own_ids, partner_ids), own_mask | partner_mask
+
+
+def backward(loss_of: LossOf, regressor: StarRegressor, params: AdversaryParams) -> Tensor:
     """Add a batch's gradients to the weights', those against the adversary included.
 
     Returns:
@@ -38,15 +90,15 @@ def backward(loss_of: LossOf, backbone: Backbone, params: AdversaryParams) -> Te
                 torch.autograd.backward(loss)
             return loss.detach()
         case "fgm":
-            return _fast_gradient(loss_of, backbone, params)
+            return _fast_gradient(loss_of, regressor, params)
         case "freelb":
-            return _free_large_batch(loss_of, backbone, params)
+            return _free_large_batch(loss_of, regressor, params)
 
 
-def _fast_gradient(loss_of: LossOf, backbone: Backbone, params: AdversaryParams) -> Tensor:
+def _fast_gradient(loss_of: LossOf, regressor: StarRegressor, params: AdversaryParams) -> Tensor:
     """Miyato, Dai, Goodfellow 2017, eq. 5: learn from the review, and from it moved ``epsilon`` up its gradient."""
     shift = _Shift()
-    with embeddings_changed(backbone, shift.add):
+    with embeddings_changed(regressor, shift.add):
         loss = loss_of()
         torch.autograd.backward(loss)
         shift.set(params.epsilon * shift.direction())
@@ -54,11 +106,11 @@ def _fast_gradient(loss_of: LossOf, backbone: Backbone, params: AdversaryParams)
     return loss.detach()
 
 
-def _free_large_batch(loss_of: LossOf, backbone: Backbone, params: AdversaryParams) -> Tensor:
+def _free_large_batch(loss_of: LossOf, regressor: StarRegressor, params: AdversaryParams) -> Tensor:
     """Zhu, Cheng, Gan, Sun, Goldstein, Liu 2020, algorithm 1: climb for some steps, and learn from each of them."""
     shift = _Shift(start=params.epsilon)
     losses = []
-    with embeddings_changed(backbone, shift.add):
+    with embeddings_changed(regressor, shift.add):
         for _ in range(params.steps):
             loss = loss_of() / params.steps
             torch.autograd.backward(loss)
@@ -78,7 +130,7 @@ class _Shift:
     def value(self) -> Tensor:
         """``(batch, tokens, width)``; there is one once the network has run."""
         if self._value is None:
-            raise RuntimeError("the backbone did not look its tokens up")
+            raise RuntimeError("the network has not run yet")
         return self._value
 
     def add(self, embedded: Tensor) -> Tensor:
@@ -106,14 +158,3 @@ def _length(shift: Tensor) -> Tensor:
     """Of each review's, tokens and width together; ``(batch, 1, 1)``."""
     length: Tensor = torch.linalg.vector_norm(shift, dim=(1, 2), keepdim=True)
     return length
-
-
-def mix(embedded: Tensor, partner: Tensor, share: float) -> Tensor:
-    """Each review's embeddings, ``share`` of its own and the rest of its partner's (Guo, Mao, Zhang 2019).
-
-    Args:
-        embedded: ``(batch, tokens, width)``.
-        partner: ``(batch,)``, rows of the same batch.
-        share: 0 to 1.
-    """
-    return share * embedded + (1 - share) * embedded[partner]

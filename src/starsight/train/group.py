@@ -53,16 +53,16 @@ class Group:
         if self.n > 1:
             dist.barrier()
 
-    def check_shares(self, folder: Path) -> None:
-        """See that every process reads what the leading one writes; all call this once the leader has made ``folder``.
+    def check_shares(self, file: Path) -> None:
+        """See that every process reads what the leading one writes; all call this once the leader has made ``file``.
 
         Raises:
             ModelError: this process does not see it.
         """
         self.wait()
-        if self.n > 1 and not folder.exists():
+        if self.n > 1 and not file.exists():
             raise ModelError(
-                f"process {self.rank} does not see {folder}, where the leading process keeps the training's state; "
+                f"process {self.rank} does not see {file}, which the leading process has written; "
                 "machines that train together need the repository on a file system that they share."
             )
 

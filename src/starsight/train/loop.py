@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any, Protocol, cast
@@ -118,7 +119,7 @@ def finetune(
         targets: Stars to learn in place of the reviews' own, ``(reviews,)``: a teacher's share is in them.
 
     Raises:
-        ModelError: the loss is no longer a number, or a batch does not fit into memory.
+        ModelError: the loss or a validation rating is no longer a number, or a batch does not fit into memory.
         ParamsError: the settings do not fit the backbone.
     """
     regressor.to(compute.device).train()
@@ -126,7 +127,9 @@ def finetune(
     freeze_layers(regressor, params.frozen_layers)
     stars = torch.tensor(train.stars if targets is None else targets, device=compute.device)
     to_learn = regressor.objective.target(stars)
-    with words_in_use(regressor.backbone, (train, validation), mask_id):
+    cut = words_in_use(regressor.backbone, (train, validation), mask_id)
+    # a step of Adafactor is as long as the mean square of the whole table says
+    with nullcontext() if params.optimizer == "adafactor" else cut:
         average = average_weights(regressor, params.average_decay)
         optimizer = make_optimizer(regressor, params)
         learning = Learning(regressor, average, optimizer, train, to_learn, params, compute, group, mask_id)
@@ -202,10 +205,12 @@ class _Finetuning:
 
     def _check(self, loss: torch.Tensor) -> float:
         """The value of a loss, which a GPU is waited for."""
-        value = float(loss)
+        return self._finite("loss", float(loss))
+
+    def _finite(self, what: str, value: float) -> float:
         if not np.isfinite(value):
             raise ModelError(
-                f"the loss is {value} at step {self.at.step}; lower finetune.learning_rate or "
+                f"the {what} is {value} at step {self.at.step}; lower finetune.learning_rate or "
                 "finetune.max_gradient_norm, or set STARSIGHT_DEVICE=cpu to rule out the device."
             )
         return value
@@ -213,8 +218,10 @@ class _Finetuning:
     def _end_epoch(self, started: float) -> None:
         train_loss = self._check(self.loss_sum) / len(self.learning.reviews)
         self._stop_clock()
-        stars = within_scale(self._rate_validation())
+        rated = self._rate_validation()
         stars_true = self.validation.stars.astype(np.float64)
+        self._finite("validation error", rmse(stars_true, rated))  # cut to the scale, an infinite rating is 5 stars
+        stars = within_scale(rated)
         epoch = Epoch(
             epoch=self.at.epoch,
             train_loss=train_loss,

@@ -7,6 +7,7 @@ from torch.optim import Optimizer
 from starsight.errors import ParamsError
 from starsight.model.regressor import StarRegressor
 from starsight.params import FinetuneParams
+from starsight.train.adapters import of_adapter
 
 _MOMENTUM = 0.9
 """Of SGD: without it, fine-tuning hardly moves."""
@@ -40,9 +41,11 @@ def make_optimizer(regressor: StarRegressor, params: FinetuneParams) -> Optimize
 
 def peak_rate(name: str, regressor: StarRegressor, params: FinetuneParams) -> float:
     """Highest learning rate of a weight: that of the head, or that of the backbone, less for every layer above it
-    (ULMFiT's discriminative fine-tuning: Howard, Ruder 2018)."""
+    (ULMFiT's discriminative fine-tuning: Howard, Ruder 2018). An adapter learns at the backbone's in every layer."""
     if not name.startswith(_BACKBONE):
         return params.head_learning_rate
+    if of_adapter(name):
+        return params.learning_rate
     depth = layer_of(name.removeprefix(_BACKBONE), regressor.backbone)
     return params.learning_rate * params.layer_decay ** (n_layers(regressor.backbone) - depth)
 
@@ -51,7 +54,8 @@ _BACKBONE = "backbone."
 
 
 def freeze_layers(regressor: StarRegressor, n_frozen: int) -> None:
-    """Let the embeddings and the lowest ``n_frozen`` layers stay as they are; 0 freezes nothing.
+    """Let the embeddings and the lowest ``n_frozen`` layers stay as they are; 0 freezes nothing. An adapter goes on
+    learning: beside it every layer stands still anyway.
 
     Raises:
         ParamsError: the backbone has fewer layers.
@@ -61,7 +65,7 @@ def freeze_layers(regressor: StarRegressor, n_frozen: int) -> None:
         raise ParamsError(f"finetune.frozen_layers is {n_frozen}; the model has {n} layers.")
     if n_frozen:
         for name, parameter in regressor.backbone.named_parameters():
-            if layer_of(name, regressor.backbone) <= n_frozen:
+            if not of_adapter(name) and layer_of(name, regressor.backbone) <= n_frozen:
                 parameter.requires_grad_(False)
 
 
@@ -71,20 +75,20 @@ def n_layers(backbone: nn.Module) -> int:
 
 
 def layer_of(name: str, backbone: nn.Module) -> int:
-    """Which layer a weight of the backbone belongs to, from 1; 0 is below all (embeddings). What stands behind the
-    layers (a last norm) counts to the last."""
+    """Which layer one of the backbone's own weights belongs to, from 1; 0 is below all (embeddings). What stands behind
+    the layers (a last norm) counts to the last."""
     prefix, layers = _layers(backbone)
     if name.startswith(f"{prefix}."):
         return int(name[len(prefix) + 1 :].split(".")[0]) + 1
     path = name.rpartition(".")[0]
-    embeds = isinstance(backbone.get_submodule(path), nn.Embedding) or "emb" in name
+    # a norm that ESM calls emb_layer_norm_after stands behind the layers
+    embeds = isinstance(backbone.get_submodule(path), nn.Embedding) or ("emb" in name and "_after" not in name)
     return 0 if embeds else len(layers)
 
 
 def _layers(backbone: nn.Module) -> tuple[str, nn.ModuleList]:
-    """The list of layers and its path: in every architecture the longest list of modules there is."""
-    lists = [(name, module) for name, module in backbone.named_modules() if isinstance(module, nn.ModuleList)]
-    return max(lists, key=lambda each: len(each[1]))
+    """The list of layers and its path: in every architecture the outermost list of modules, which comes first."""
+    return next((name, module) for name, module in backbone.named_modules() if isinstance(module, nn.ModuleList))
 
 
 def set_dropout(regressor: nn.Module, share: float | None) -> None:

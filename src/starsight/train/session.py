@@ -1,11 +1,15 @@
 """One fine-tuning from start to finish: data in memory, a resumable training, a model that can be served."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerFast
 
 from starsight.layout import Layout
 from starsight.memory import peak_memory_mib
@@ -21,6 +25,7 @@ from starsight.model.tokens import TOKENIZER, load_tokenizer, mask_id, read_toke
 from starsight.params import Params
 from starsight.tables import read_table
 from starsight.train.adapters import add_adapter, count_parameters, merge_adapter
+from starsight.train.calibration import calibrated, calibration_facts
 from starsight.train.checkpoint import CheckpointFolder, training_key
 from starsight.train.group import Group
 from starsight.train.loop import Recorder, Training, finetune
@@ -77,6 +82,7 @@ class Finetuned:
             "device": str(compute.device),
             "precision": compute.precision,
             "precision_reason": compute.reason,
+            **calibration_facts(self.predictor.calibration),
         }
 
 
@@ -86,6 +92,7 @@ def training_folder(params: Params, layout: Layout, group: Group) -> CheckpointF
     settings = {
         "seed": params.seed,
         "model": params.model_row.model_dump(),
+        "tokenize": params.tokenize.model_dump(),
         "finetune": params.finetune.model_dump(),
         "device": compute.device.type,
         "precision": compute.precision,
@@ -109,8 +116,8 @@ def train_predictor(
     Raises:
         ModelError: a training fails, or a process does not see the leader's folder.
     """
-    group.check_shares(folder.root)
-    settings, compute = params.finetune, choose_compute()
+    group.check_shares(folder.run_id)
+    settings = params.finetune
     tokenizer = load_tokenizer(layout.processed / TOKENIZER, params.model_row.family)
     tokens = read_tokens(layout.tokens("train"), settings.max_train_reviews)
     train = TokenizedReviews.from_dataset(tokens, tokenizer.pad_token_id)
@@ -118,6 +125,28 @@ def train_predictor(
         read_tokens(layout.tokens("validation"), settings.max_validation_reviews), tokenizer.pad_token_id
     )
     targets = with_teacher(train.stars, list(tokens["review_id"]), settings.teacher, layout)
+    corrections = _corrections(layout.corrections)
+    fitted = fit_predictor(params, layout, tokenizer, corrections, train, validation, targets, folder, recorder, group)
+    if not group.leads:  # it saves nothing
+        return fitted
+    return replace(fitted, predictor=calibrated(fitted.predictor, layout.tokens("validation"), settings))
+
+
+def fit_predictor(
+    params: Params,
+    layout: Layout,
+    tokenizer: PreTrainedTokenizerFast,
+    corrections: Mapping[str, str],
+    train: TokenizedReviews,
+    validation: TokenizedReviews,
+    targets: NDArray[np.float32],
+    folder: CheckpointFolder,
+    recorder: Recorder,
+    group: Group,
+) -> Finetuned:
+    """Fine-tune the chosen model on reviews in memory, which ``tokenizer`` has read, once for each seed; what follows
+    ``corrections``, the spelling for raw texts that the predictor is asked about, is as in ``finetune``."""
+    settings, compute = params.finetune, choose_compute()
     hidden = mask_id(tokenizer)
     members: list[StarRegressor] = []
     trainings: list[Training] = []
@@ -138,7 +167,7 @@ def train_predictor(
             recorder=_OfMember(recorder, number),
             group=group,
             targets=targets,
-            # GPT and Llama know no mask: fine-tuning gives the padding token that meaning, which has none else
+            # GPT and Llama know no mask: fine-tuning gives that meaning to the token that pads, often their end of text
             mask_id=tokenizer.pad_token_id if hidden is None else hidden,
         )
         n_trained, _ = count_parameters(regressor)
@@ -146,19 +175,20 @@ def train_predictor(
         members.append(regressor)
         trainings.append(training)
     rater = members[0] if len(members) == 1 else Ensemble(members)
-    corrections = _corrections(layout.corrections)
     predictor = Predictor(rater, tokenizer, corrections, params.tokenize.max_tokens, compute, params.tokenize.cut)
     return Finetuned(predictor, trainings, params.seed, len(train), len(validation), n_trained)
 
 
 def help_to_train(params: Params, layout: Layout, folder: CheckpointFolder, group: Group) -> None:
     """Take part in the training of a leading process, which alone records and saves."""
-    train_predictor(params, layout, folder, _Silent(), group)
+    train_predictor(params, layout, folder, Silent(), group)
 
 
-class _Silent:
+class Silent:
+    """A recorder of trainings that nobody follows."""
+
     def log(self, metrics: dict[str, float], step: int) -> None:
-        pass
+        """Forget the values."""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -14,19 +13,20 @@ from torch.optim.swa_utils import AveragedModel
 from torch.profiler import record_function
 
 from starsight.model.batches import TokenizedReviews, pad
-from starsight.model.compute import Compute, must_fit
+from starsight.model.compute import Compute, describe_batch, must_fit
 from starsight.model.regressor import StarRegressor
 from starsight.params import FinetuneParams
-from starsight.train.embeddings import backward, embeddings_changed, mix
+from starsight.train.embeddings import backward, mixed
 from starsight.train.group import Group
 from starsight.train.masking import hide_words
 
 Rows = NDArray[np.int64]
 
 _WAY_OUT = (
-    "set finetune.micro_batch_size to less (it changes no result), lower tokenize.max_tokens, or choose a smaller "
-    "model."
+    "set finetune.micro_batch_size to less (the batch stays what it is), lower tokenize.max_tokens, or choose a "
+    "smaller model."
 )
+_WAY_OUT_OF_STEP = "set finetune.optimizer to adafactor or sgd, which remember less, or choose a smaller model."
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,18 @@ class Learning:
             Mean loss of the batch, a scalar on the device: asking for its value would make a GPU wait.
 
         Raises:
-            ModelError: the batch does not fit into memory.
+            ModelError: the batch, or the optimizer's own memory, does not fit into the machine's.
         """
         torch.manual_seed(seed + self.group.rank)
         generator = np.random.default_rng([seed, self.group.rank])
         own = rows[self.group.share(len(rows))]
-        loss = torch.zeros((), device=self.compute.device)
         # A process that is left without a review learns nothing from another's, in step with the rest.
-        for part in self._parts(own) if len(own) else [rows[:1]]:
-            share = len(part) / len(rows) if len(own) else 0.0
-            loss += self._learn(part, share, generator)
-        with record_function("starsight/optimizer"):
+        drawn = self._draw(own if len(own) else rows[:1], generator)
+        share = 1 / len(rows) if len(own) else 0.0
+        loss = torch.zeros((), device=self.compute.device)
+        for part in drawn.parts(self.params.micro_batch_size):
+            loss += self._learn(part, share * len(part.reviews))
+        with record_function("starsight/optimizer"), must_fit("a step of the optimizer", _WAY_OUT_OF_STEP):
             parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
             self.group.add_up([loss, *(parameter.grad for parameter in parameters)])
             nn.utils.clip_grad_norm_(parameters, self.params.max_gradient_norm)
@@ -75,37 +76,34 @@ class Learning:
             self.average.update_parameters(self.regressor)
         return loss
 
-    def _parts(self, rows: Rows) -> Iterator[Rows]:
-        size = self.params.micro_batch_size or len(rows)
-        for start in range(0, len(rows), size):
-            yield rows[start : start + size]
-
-    def _learn(self, rows: Rows, share: float, generator: np.random.Generator) -> Tensor:
-        """Add the gradients of some reviews, which are a ``share`` of the batch; returns their part of its loss."""
-        with record_function("starsight/data"):
-            input_ids, mask, targets = self._batch(rows, generator)
-        with must_fit(len(rows), input_ids.shape[1], _WAY_OUT), ExitStack() as changes:
-            if self.params.mixup:
-                partner = torch.from_numpy(generator.permutation(len(rows))).to(mask.device)
-                kept = float(generator.beta(self.params.mixup, self.params.mixup))
-                targets = kept * targets + (1 - kept) * targets[partner]
-                mask = mask | mask[partner]
-                change = partial(mix, partner=partner, share=kept)
-                changes.enter_context(embeddings_changed(self.regressor.backbone, change))
-            loss_of = self._loss_of(input_ids, mask, targets, share)
-            return backward(loss_of, self.regressor.backbone, self.params.adversary)
-
-    def _batch(self, rows: Rows, generator: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def _draw(self, rows: Rows, generator: np.random.Generator) -> "_Drawn":
         reviews = [self.reviews.input_ids[row] for row in rows]
+        targets = self.targets[rows]
         if self.params.masked_words:
             words = [self.reviews.word_ids[row] for row in rows]
             reviews = [
                 hide_words(ids, numbers, self.params.masked_words, self.mask_id, generator)
                 for ids, numbers in zip(reviews, words, strict=True)
             ]
-        input_ids, mask = pad(reviews, self.reviews.pad_id)
-        device = self.compute.device
-        return input_ids.to(device, non_blocking=True), mask.to(device, non_blocking=True), self.targets[rows]
+        if not self.params.mixup:
+            return _Drawn(reviews, targets)
+        partner = generator.permutation(len(rows))
+        kept = float(generator.beta(self.params.mixup, self.params.mixup))
+        targets = kept * targets + (1 - kept) * targets[partner]
+        return _Drawn(reviews, targets, [reviews[row] for row in partner], kept)
+
+    def _learn(self, part: "_Drawn", share: float) -> Tensor:
+        """Add the gradients of some reviews, which are a ``share`` of the batch; returns their part of its loss."""
+        n = len(part.reviews)
+        with record_function("starsight/data"):
+            padded = pad([*part.reviews, *part.partners], self.reviews.pad_id)
+            input_ids, mask = (each.to(self.compute.device, non_blocking=True) for each in padded)
+        with must_fit(describe_batch(n, input_ids.shape[1]), _WAY_OUT), ExitStack() as changes:
+            if part.partners:
+                own, partner = (input_ids[:n], mask[:n]), (input_ids[n:], mask[n:])
+                input_ids, mask = changes.enter_context(mixed(self.regressor, own, partner, part.kept))
+            loss_of = self._loss_of(input_ids, mask, part.targets, share)
+            return backward(loss_of, self.regressor, self.params.adversary)
 
     def _loss_of(self, input_ids: Tensor, mask: Tensor, targets: Tensor, share: float) -> Callable[[], Tensor]:
         def loss_of() -> Tensor:
@@ -115,3 +113,24 @@ class Learning:
                 return self.regressor.objective.loss(rating.logits, targets) * share
 
         return loss_of
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Reviews of a step with all that was drawn for them, before they are cut into parts."""
+
+    reviews: list[Rows]
+    """Token ids, ``(tokens,)`` a review."""
+    targets: Tensor
+    """``(reviews,)`` or ``(reviews, outputs)``, mixed where the reviews are."""
+    partners: list[Rows] = field(default_factory=list)
+    """One for each review, or none."""
+    kept: float = 1.0
+    """Share of a review beside its partner."""
+
+    def parts(self, size: int | None) -> Iterator["_Drawn"]:
+        """``size`` reviews each, but for the last; None is one part."""
+        step = size or len(self.reviews)
+        for start in range(0, len(self.reviews), step):
+            part = slice(start, start + step)
+            yield _Drawn(self.reviews[part], self.targets[part], self.partners[part], self.kept)
