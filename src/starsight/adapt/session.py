@@ -18,7 +18,7 @@ from starsight.model.compute import choose_compute
 from starsight.model.start import start_backbone
 from starsight.model.tokens import TOKENIZER, load_tokenizer, read_tokens
 from starsight.params import Params
-from starsight.train.checkpoint import CheckpointFolder, training_key
+from starsight.train.checkpoint import CheckpointFolder, shaping_settings, training_key
 
 _OF_TRAIN = ("train/checkpoint.py", "train/schedule.py")
 """What adaptation borrows from fine-tuning."""
@@ -26,15 +26,7 @@ _OF_TRAIN = ("train/checkpoint.py", "train/schedule.py")
 
 def adaptation_folder(params: Params, layout: Layout) -> CheckpointFolder:
     """Where this very adaptation keeps its state: another setting, review, weight or line of code is another folder."""
-    compute = choose_compute()
-    settings = {
-        "seed": params.seed,
-        "model": params.model_row.model_dump(),
-        "tokenize": params.tokenize.model_dump(),
-        "adapt": params.adapt.model_dump(),
-        "device": str(compute.device),
-        "precision": compute.precision,
-    }
+    settings = shaping_settings(params, adapt=params.adapt.model_dump())
     folders = [layout.tokens("train"), layout.processed / TOKENIZER]
     folders += [Path(__file__).parents[1] / part for part in ("model", "adapt", *_OF_TRAIN)]
     if not starts_from_scratch(params.model_row):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from starsight.evaluate.charts import BOTTOM, HEIGHT, LEFT, N_TICKS, RIGHT, TOP, WIDTH, Tick
+from starsight.evaluate.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Tick, tick_step
 from starsight.intervals import Estimate
 
 _LABEL_HEIGHT = 12.0
@@ -139,9 +139,7 @@ def _span(label: str, x: float, anchor: str) -> tuple[float, float]:
 
 def _linear_ticks(low: float, high: float) -> list[float]:
     """Round numbers around ``low`` and ``high``, a step of 1, 2 or 5 times a power of ten apart."""
-    rough = max(high - low, 0.01) / N_TICKS
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    step = tick_step(max(high - low, 0.01))
     first, last = math.floor(low / step), math.ceil(high / step)
     return [round(i * step, 9) for i in range(first, max(last, first + 1) + 1)]
 

@@ -89,10 +89,15 @@ def make_chart(title: str, x_title: str, places: Sequence[str], series: Mapping[
     )
 
 
+def tick_step(length: float) -> float:
+    """1, 2 or 5 times a power of ten, so that about ``N_TICKS`` steps make an axis of that ``length``, above 0."""
+    rough = length / N_TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+
+
 def _ticks(largest: float) -> list[float]:
     """Round numbers from 0 to at least ``largest``, a step of 1, 2 or 5 times a power of ten apart."""
     largest = max(largest, 0.01)  # a model without errors still has an axis
-    rough = largest / N_TICKS
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    step = tick_step(largest)
     return [round(i * step, 9) for i in range(math.ceil(largest / step - 1e-9) + 1)]

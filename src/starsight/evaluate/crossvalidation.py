@@ -16,12 +16,11 @@ from starsight.evaluate.resampled import FoldMean, nadeau_bengio
 from starsight.intervals import Estimate
 from starsight.layout import Layout
 from starsight.metrics import Stars, mae, rmse
-from starsight.model.compute import choose_compute
 from starsight.pages import stars
 from starsight.params import Params
 from starsight.split import take
 from starsight.tables import read_json, read_table, write_json
-from starsight.train.checkpoint import CheckpointFolder, training_key
+from starsight.train.checkpoint import CheckpointFolder, shaping_settings, training_key
 from starsight.train.fold import train_on, weights_and_code
 
 log = logging.getLogger(__name__)
@@ -59,7 +58,7 @@ class Earlier:
 
 
 @dataclass(frozen=True)
-class Difference:
+class RivalDifference:
     """The model's error minus a rival's, fold by fold: below 0 where the model is closer."""
 
     name: str
@@ -82,7 +81,7 @@ class CrossValidation:
     """The model in plain words."""
     errors: dict[str, Estimate] = field(default_factory=dict)
     """Mean errors over the folds, by metric name: ``folds_mae``, ``folds_ridge_rmse``."""
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[RivalDifference, ...] = ()
     """From ridge, then from the earlier model where one was named."""
 
     @property
@@ -163,7 +162,7 @@ def summarise_folds(table: pd.DataFrame, rows: str, label: str, earlier: Earlier
         fewer = min(n_train, _sizes(other)[0])
         rivals.append(("folds_minus_other", earlier.name, other[["model_mae", "model_rmse"]], fewer))
     differences = tuple(
-        Difference(
+        RivalDifference(
             name,
             rival,
             nadeau_bengio(table["model_mae"] - theirs.iloc[:, 0], n_learnt, n_test),
@@ -175,18 +174,13 @@ def summarise_folds(table: pd.DataFrame, rows: str, label: str, earlier: Earlier
 
 
 def _key(folds: Folds, params: Params, layout: Layout) -> str:
-    compute = choose_compute()
-    settings = {
-        "seed": params.seed,
-        "model": params.model_row.model_dump(),
-        "tokenize": params.tokenize.model_dump(),
-        "finetune": params.finetune.model_dump(),
-        "ridge_alphas": params.evaluate.ridge_alphas,
-        "validation_share": params.clean.split.validation_share,
-        "rows": folds.rows,
-        "device": compute.device.type,
-        "precision": compute.precision,
-    }
+    settings = shaping_settings(
+        params,
+        finetune=params.finetune.model_dump(),
+        ridge_alphas=params.evaluate.ridge_alphas,
+        validation_share=params.clean.split.validation_share,
+        rows=folds.rows,
+    )
     own = [Path(__file__).with_name(f"{module}.py") for module in ("baselines", "crossvalidation", "folds")]
     return training_key(settings, [*own, *weights_and_code(params, layout)])
 
@@ -245,7 +239,7 @@ def _stars(reviews: pd.DataFrame) -> Stars:
     return reviews["stars"].to_numpy(dtype=np.float64)
 
 
-def _in_words(difference: Difference) -> str:
+def _in_words(difference: RivalDifference) -> str:
     gap = difference.mae
     closer = gap.estimate.value <= 0
     low, high = sorted((abs(gap.estimate.low), abs(gap.estimate.high)))

@@ -123,7 +123,7 @@ def measure_slices(
     for part in slices:
         within = part.rows
         rest = np.any([each.rows for each in slices if each.group == part.group], axis=0) & ~within
-        n_reviewers = _n_reviewers(reviewers[within])
+        n_reviewers = count_reviewers(reviewers[within])
         row = {
             "group": part.group,
             "slice": part.name,
@@ -135,7 +135,7 @@ def measure_slices(
         if within.sum() >= min_reviews and n_reviewers >= MIN_REVIEWERS:
             draws = bootstrap.means_of_part(absolute, within)
             row |= _estimate(row["mae"], draws).named("mae")
-            smaller = min(n_reviewers, _n_reviewers(reviewers[rest]))
+            smaller = min(n_reviewers, count_reviewers(reviewers[rest]))
             if rest.sum() >= min_reviews and smaller >= MIN_REVIEWERS:
                 draws = draws - bootstrap.means_of_part(absolute, rest)
                 difference = row["mae"] - absolute[rest].mean()
@@ -193,7 +193,8 @@ def _estimate(value: float, draws: Stars) -> Estimate:
     return Estimate(float(value), float(low), float(high))
 
 
-def _n_reviewers(reviewers: "pd.Series[Any]") -> int:
+def count_reviewers(reviewers: "pd.Series[Any]") -> int:
+    """How many people wrote the reviews of ``reviewers`` ``(reviews,)``; a missing one is a person of their own."""
     return int(reviewers.nunique() + reviewers.isna().sum())
 
 

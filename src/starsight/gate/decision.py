@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from starsight.evaluate.slices import Slice
+from starsight.evaluate.slices import Slice, count_reviewers
 from starsight.intervals import TAILS, ClusterBootstrap, Estimate
 from starsight.metrics import Stars
 from starsight.pages import signed
@@ -214,8 +214,7 @@ def _slice_differences(evidence: Evidence, params: PromoteParams, draws: int, se
     differences: dict[str, Estimate] = {}
     for part in evidence.slices:
         reviewers = pd.Series(np.array(evidence.reviewers, dtype=object)[part.rows])
-        n_reviewers = reviewers.nunique() + reviewers.isna().sum()
-        if len(reviewers) >= params.min_slice_reviews and n_reviewers >= params.min_reviewers:
+        if len(reviewers) >= params.min_slice_reviews and count_reviewers(reviewers) >= params.min_reviewers:
             bootstrap = ClusterBootstrap(list(reviewers), draws=draws, seed=seed)
             errors = evidence.challenger.errors[part.rows], evidence.champion.errors[part.rows]
             differences[f"{part.group} {part.name}"] = bootstrap.mae_difference(*errors)

@@ -14,10 +14,26 @@ import torch
 from filelock import FileLock, Timeout
 
 from starsight.errors import ModelError
+from starsight.model.compute import choose_compute
+from starsight.params import Params
 from starsight.tables import replacing
 
 _LIBRARIES = ("torch", "transformers", "peft", "tokenizers")
 """Whose versions may change what a training comes to."""
+
+
+def shaping_settings(params: Params, **own: Any) -> dict[str, Any]:
+    """What shapes any training besides files, for ``training_key``: seed, model, tokens, device and precision; and its
+    ``own`` settings."""
+    compute = choose_compute()
+    return {
+        "seed": params.seed,
+        "model": params.model_row.model_dump(),
+        "tokenize": params.tokenize.model_dump(),
+        "device": compute.device.type,
+        "precision": compute.precision,
+        **own,
+    }
 
 
 def training_key(settings: Mapping[str, Any], folders: Iterable[Path]) -> str:

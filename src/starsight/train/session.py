@@ -26,7 +26,7 @@ from starsight.params import Params
 from starsight.tables import read_table
 from starsight.train.adapters import add_adapter, count_parameters, merge_adapter
 from starsight.train.calibration import calibrated, calibration_facts
-from starsight.train.checkpoint import CheckpointFolder, training_key
+from starsight.train.checkpoint import CheckpointFolder, shaping_settings, training_key
 from starsight.train.group import Group
 from starsight.train.loop import Recorder, Training, finetune
 from starsight.train.teacher import teacher_folder, with_teacher
@@ -88,16 +88,7 @@ class Finetuned:
 
 def training_folder(params: Params, layout: Layout, group: Group) -> CheckpointFolder:
     """Where this very training keeps its state: another setting, review, weight or line of code is another folder."""
-    compute = choose_compute()
-    settings = {
-        "seed": params.seed,
-        "model": params.model_row.model_dump(),
-        "tokenize": params.tokenize.model_dump(),
-        "finetune": params.finetune.model_dump(),
-        "device": compute.device.type,
-        "precision": compute.precision,
-        "processes": group.n,
-    }
+    settings = shaping_settings(params, finetune=params.finetune.model_dump(), processes=group.n)
     folders = [layout.processed, *(Path(__file__).parents[1] / part for part in ("model", "train"))]
     if params.adapt.enabled:
         folders.append(layout.adapted)
