@@ -6,6 +6,8 @@ VENV := .venv
 # Stages run as `python -m stages.<name>`; this makes `python` the environment's own.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export GX_ANALYTICS_ENABLED := false
+# Libraries are compiled when first imported, not all when installed, which takes a minute; so their bytecode must be kept.
+export PYTHONDONTWRITEBYTECODE :=
 
 READY := $(VENV)/.ready
 
@@ -19,7 +21,7 @@ setup: $(READY) ## make .venv from requirements.lock
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "starsight needs Python 3.11 or newer; use make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --requirement requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --no-compile --requirement requirements.lock
 	$(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

@@ -219,34 +219,40 @@ def _other_rows(metrics: Mapping[str, float], model: str) -> list[dict[str, str]
     same = "all true stars are the same, on these reviews or on a resample of them"
     n_repeat = metrics["n_repeat_reviewers"]
     rows: list[tuple[str, str, Callable[[float], str], str, str]] = [
-        ("accuracy", "Right star", _percent, "of the ratings, to the nearest star, are the star that was given.", ""),
-        ("within_one", "At most one star off", _percent, "of the ratings, to the nearest star.", ""),
+        ("accuracy", "Right star", _percent, "How many ratings are, to the nearest star, the star that was given.", ""),
+        (
+            "within_one",
+            "At most one star off",
+            _percent,
+            "How many ratings are, to the nearest star, the given star or the one beside it.",
+            "",
+        ),
         (
             "macro_mae",
             "Error if every star were as common as the others",
             stars,
-            "stars: the mean over 1 to 5 stars of how far off the ratings of each are.",
+            "How far off the ratings of each star are, in stars; the mean over 1 to 5 (macro MAE).",
             "",
         ),
         (
             "skill",
             "Skill",
             _share,
-            "of the squared error of always saying the mean rating is gone: 1 is perfect, 0 no better than the mean.",
+            "Share of the squared error of always saying the mean that is gone: 1 is perfect, 0 is the mean.",
             f"Not defined: {same}.",
         ),
         (
             "spearman",
             "Order",
             _share,
-            "is how well it puts reviews in order (Spearman): 1 is the order of the true stars, 0 any order.",
+            "How well it puts reviews in order (Spearman): 1 is the order of the true stars, 0 any order.",
             f"Not defined: all its ratings are the same, or {same}.",
         ),
         (
             "worst_decile_mae",
             "Error for the worst-served reviewers",
             stars,
-            f"stars or more on average for one in ten of the {count(n_repeat)} reviewers with several test reviews.",
+            f"So much or more, on average, for one in ten of the {count(n_repeat)} reviewers with several reviews.",
             f"Left out: {count(n_repeat)} reviewers have several test reviews, and it takes {MIN_REVIEWERS}.",
         ),
     ]

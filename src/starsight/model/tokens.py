@@ -146,24 +146,25 @@ def tokenize_texts(
     # unigram models find their marks among the pieces of a text all the same
     unknown = tokenizer.unk_token_id
     marks = set() if unknown is None else set(tokenizer.all_special_ids)
-    cut_texts = TokenizedTexts(
-        [], [], [], [], n_cut=sum(len(encoding.ids) > max_tokens for encoding in encoded.encodings)
-    )
+    rows: list[list[list[int]]] = []
+    n_cut = 0
     for text, encoding in zip(texts, encoded.encodings, strict=True):
-        words = _number_words(text, encoding)
-        ids = [
-            unknown if token in marks and not added else token
-            for token, added in zip(encoding.ids, encoding.special_tokens_mask, strict=True)
-        ]
-        tokens = list(zip(ids, encoding.offsets, words, strict=True))
-        tokens = [tokens[place] for place in _kept(encoding.special_tokens_mask, max_tokens, cut)]
-        # A tokenizer that adds no tokens of its own makes none of an empty text, and no token has no rating.
-        tokens = tokens or [(tokenizer.pad_token_id, (0, 0), SPECIAL)]
-        cut_texts.input_ids.append([token for token, _, _ in tokens])
-        cut_texts.starts.append([start for _, (start, _), _ in tokens])
-        cut_texts.ends.append([end for _, (_, end), _ in tokens])
-        cut_texts.words.append([word for _, _, word in tokens])
-    return cut_texts
+        ids, added = encoding.ids, encoding.special_tokens_mask
+        for place in [place for place, token in enumerate(ids) if token in marks]:
+            ids[place] = ids[place] if added[place] else unknown
+        starts, ends = map(list, zip(*encoding.offsets, strict=True)) if ids else ([], [])
+        columns = [ids, starts, ends, _number_words(text, encoding)]
+        if len(ids) > max_tokens:
+            kept = _kept(added, max_tokens, cut)
+            columns = [[column[place] for place in kept] for column in columns]
+            n_cut += 1
+        if (
+            not ids
+        ):  # a tokenizer that adds no tokens of its own makes none of an empty text, and no token has no rating
+            columns = [[tokenizer.pad_token_id], [0], [0], [SPECIAL]]
+        rows.append(columns)
+    input_ids, starts, ends, words = ([columns[i] for columns in rows] for i in range(4))
+    return TokenizedTexts(input_ids, starts, ends, words, n_cut)
 
 
 def _number_words(text: str, encoding: Encoding) -> list[int]:
@@ -175,18 +176,20 @@ def _number_words(text: str, encoding: Encoding) -> list[int]:
         if word is None:
             numbers.append(SPECIAL)
             continue
-        # the blank stands before the token, or is its first character
-        if word != before or any(character.isspace() for character in text[end : start + 1]):
+        if word != before or _has_blank(text[end : start + 1]):  # before the token, or its first character
             number += 1
         numbers.append(number)
         before, end = word, stop
     return numbers
 
 
-def _kept(special: list[int], max_tokens: int, cut: Cut) -> Sequence[int]:
-    """Places of the tokens that the model reads; ``special`` is ``(tokens,)``, 1 for those that the tokenizer adds."""
-    if len(special) <= max_tokens:
-        return range(len(special))
+def _has_blank(characters: str) -> bool:
+    return not characters.isalnum() and any(character.isspace() for character in characters)
+
+
+def _kept(special: list[int], max_tokens: int, cut: Cut) -> list[int]:
+    """Places that the model reads of a text of more than ``max_tokens``; ``special`` is ``(tokens,)``, 1 for the tokens
+    that the tokenizer adds."""
     text = [place for place, added in enumerate(special) if not added]
     room = max_tokens - (len(special) - len(text))
     n_tail = int(_TAIL_SHARES[cut] * room)
