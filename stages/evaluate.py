@@ -22,13 +22,13 @@ def main(params: Params, layout: Layout) -> None:
     with continue_run(layout) as mlflow_run:
         facts = {"model": params.model, "dataset": params.dataset, "run": mlflow_run.run_id}
         predictor = Predictor.load(layout.finetuned)
-
         folds = cross_validate(params, layout, recall_folds(mlflow_run, params.evaluate.folds_against, layout))
         evaluation = evaluate_model(predictor, params, layout, mlflow_run.run_id, folds)
         cost = measure_cost(predictor, evaluation.texts, layout.finetuned)
 
         evaluation.write(layout, facts)
-        save_card(model_card(params, layout, evaluation.metrics, describe_origin(layout)), layout.model_card)
+        card = model_card(params, layout, evaluation.metrics, evaluation.split_by, describe_origin(layout))
+        save_card(card, layout.model_card)
         mlflow_run.log_params(flatten_params(params))
         mlflow_run.tag(dataset=params.dataset, test_rows=evaluation.test_rows, device=predictor.compute.device.type)
         mlflow_run.finish_stage(layout, evaluation.metrics | cost, *layout.evaluation_reports())

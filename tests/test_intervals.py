@@ -22,7 +22,7 @@ def test_about_95_of_100_intervals_hold_the_true_value():
     bootstrap = ClusterBootstrap([None] * 200, draws=400, seed=0)
     held = 0
     for _ in range(200):
-        estimate = bootstrap.rmse(generator.normal(size=200))
+        estimate = bootstrap.measure(rmse, np.zeros(200), generator.normal(size=200))
         held += estimate.low <= 1 <= estimate.high
     assert 0.89 <= held / 200 <= 0.99
 
@@ -44,10 +44,9 @@ def test_the_difference_on_the_same_draws_is_narrower_than_two_intervals_apart()
     hard = generator.normal(size=500)  # what both find hard
     first, second = hard + 0.1 * generator.normal(size=500), hard + 0.1 * generator.normal(size=500)
     bootstrap = ClusterBootstrap([None] * 500, draws=1000, seed=0)
-    for paired, single in (
-        (bootstrap.mae_difference(first, second), bootstrap.mae(first)),
-        (bootstrap.rmse_difference(first, second), bootstrap.rmse(first)),
-    ):
+    truth = np.zeros(500)
+    for metric in (mae, rmse):
+        paired, single = bootstrap.difference(metric, truth, first, second), bootstrap.measure(metric, truth, first)
         assert paired.high - paired.low < 0.5 * (single.high - single.low)
 
 
@@ -55,12 +54,12 @@ def test_a_method_does_not_differ_from_itself():
     errors = np.random.default_rng(GENERATOR_SEED).normal(size=50)
     bootstrap = ClusterBootstrap([None] * 50, draws=100, seed=0)
     assert bootstrap.mae_difference(errors, errors) == Difference(0, 0, 0, p=1)
-    assert bootstrap.rmse_difference(errors, errors).sign == 0
+    assert bootstrap.difference(rmse, np.zeros(50), errors, errors).sign == 0
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
     errors = np.random.default_rng(GENERATOR_SEED).normal(size=50)
-    first, again, other = (ClusterBootstrap([None] * 50, draws=100, seed=seed).mae(errors) for seed in (1, 1, 2))
+    first, again, other = (ClusterBootstrap([None] * 50, draws=100, seed=seed).mean(errors) for seed in (1, 1, 2))
     assert first == again
     assert first != other
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from starsight.clean.duplicates import hash64
 from starsight.params import SplitParams
 from starsight.records import SPLITS
-from starsight.split import rows_hash, splits_by_age, splits_by_hash, take
+from starsight.split import kept_together, rows_hash, splits_by_age, splits_by_hash, take
 
 
 def params(by="reviewer", validation=0.1, test=0.1):
@@ -128,3 +128,9 @@ def test_the_same_reviews_have_the_same_name_in_any_order_and_others_another():
     for column, value in (("review_id", "c"), ("stars", 2.0), ("text_clean", "Bad!")):
         assert rows_hash(reviews.assign(**{column: [reviews[column][0], value]})) not in names
     assert rows_hash(reviews.head(1)) not in names
+
+
+def test_where_nobody_names_reviewers_each_review_was_split_by_itself():
+    reviews = pd.DataFrame({"review_id": ["a", "b"], "user_id": [None, None], "product_id": ["p", None]})
+    kept = {by: kept_together(reviews, params(by)) for by in ("reviewer", "product", "time", "review")}
+    assert kept == {"reviewer": "review", "product": "product", "time": "time", "review": "review"}

@@ -34,7 +34,7 @@ def summary() -> None:
 
 @app.command()
 def compare(
-    metric: Annotated[str, typer.Option(help="mae or rmse: orders the runs and is compared.")] = "mae",
+    metric: Annotated[str, typer.Option(help="mae or rmse: what the runs are ordered and compared by.")] = "mae",
     html: Annotated[
         Path | None, typer.Option(help="Where the page is written; reports/comparison.html by default.")
     ] = None,

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from starsight.errors import DataError
-from starsight.metrics import Metric, Stars, Terms, errors, mae, mean_of, rmse, with_count
+from starsight.metrics import Metric, Stars, Terms, errors, mae, mean_of, with_count
 
 TAILS = (0.025, 0.975)
 """Quantiles of the draws at the ends of a 95 % interval."""
@@ -26,8 +26,11 @@ WORST_DECILE = 0.9
 """Quantile of the reviewers' own MAE; WILDS reports the 10th percentile of their accuracy (Koh et al. 2021)."""
 MIN_REVIEWS_EACH = 2
 """Reviews that a reviewer needs to have an MAE of their own: one review says nothing of a person."""
-MIN_REVIEWERS = 10
+MIN_REPEAT_REVIEWERS = 10
 """Of those reviewers, for the worst tenth of them to be a person."""
+
+LEVEL = 0.05
+"""P values below it are called more than chance."""
 
 CHUNK_DRAWS = 128
 """Draws multiplied at a time, in float64: 128 x 4,000 clusters are 4 MB."""
@@ -50,8 +53,8 @@ class Estimate:
         """As flat metrics: ``name``, ``name_low``, ``name_high``."""
         return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
 
-    @classmethod
-    def of(cls, metrics: Mapping[str, float], name: str) -> "Estimate":
+    @staticmethod
+    def of(metrics: Mapping[str, float], name: str) -> "Estimate":
         """The estimate of that name among flat metrics."""
         return Estimate(metrics[name], metrics[f"{name}_low"], metrics[f"{name}_high"])
 
@@ -61,7 +64,12 @@ class Difference(Estimate):
     """How much larger one method's number is than another's, on the same reviews."""
 
     p: float
-    """Two-sided P value of no difference, 0 to 1; see ``two_sided_p``."""
+    """Two-sided P value of no difference, 0 to 1."""
+
+    @property
+    def estimate(self) -> Estimate:
+        """Without the P value."""
+        return Estimate(self.value, self.low, self.high)
 
     def named(self, name: str) -> dict[str, float]:
         """As flat metrics: those of an estimate and ``name_p``."""
@@ -120,10 +128,10 @@ class ClusterBootstrap:
         It is the 90th percentile of the reviewers' own MAE, among those of ``MIN_REVIEWS_EACH`` reviews or more.
 
         Returns:
-            None where fewer than ``MIN_REVIEWERS`` of them are there, or a draw holds none.
+            None where fewer than ``MIN_REPEAT_REVIEWERS`` of them are there, or a draw holds none.
         """
         mine = np.flatnonzero(self._cluster_sizes >= MIN_REVIEWS_EACH)
-        if len(mine) < MIN_REVIEWERS:
+        if len(mine) < MIN_REPEAT_REVIEWERS:
             return None
         own_mae = self._by_cluster(np.abs(errors(stars_true, stars_pred))[:, None])[mine, 0] / self._cluster_sizes[mine]
         order = np.argsort(own_mae, kind="stable")
@@ -143,21 +151,9 @@ class ClusterBootstrap:
             raise ValueError(f"values of {self.n_reviews} reviews are needed; found the shape {values.shape}")
         return _estimate(*self._sampled(with_count(values), mean_of))
 
-    def mae(self, errors: Stars) -> Estimate:
-        """Mean absolute error of the signed ``errors`` ``(reviews,)``, in stars."""
-        return self.mean(np.abs(errors))
-
-    def rmse(self, errors: Stars) -> Estimate:
-        """Root of the mean squared error of the signed ``errors`` ``(reviews,)``, in stars."""
-        return _estimate(*self._sampled(with_count(np.square(errors)), rmse.combine))
-
     def mae_difference(self, errors: Stars, rival: Stars) -> Difference:
         """MAE of the signed ``errors`` minus MAE of those of a ``rival``, each ``(reviews,)``, in stars."""
         return self.difference(mae, np.zeros(self.n_reviews), errors, rival)
-
-    def rmse_difference(self, errors: Stars, rival: Stars) -> Difference:
-        """The same of RMSE."""
-        return self.difference(rmse, np.zeros(self.n_reviews), errors, rival)
 
     def _sampled(self, terms: Terms, combine: Callable[[Terms], NDArray[np.float64]]) -> tuple[float, Stars]:
         """What ``combine`` makes of the sums of ``terms`` ``(reviews, terms)`` over all reviews, and over each draw:

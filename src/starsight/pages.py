@@ -24,6 +24,16 @@ def signed(value: float, digits: int = 3) -> str:
     return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")  # + 0.0 turns -0.0 into 0.0
 
 
+def p_value(p: float) -> str:
+    """A P value: P = 0.012, or P < 0.001."""
+    return "P < 0.001" if p < 0.001 else f"P = {p:.3f}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share of a whole, 0 to 1: 91.0 %."""
+    return f"{100 * share:.{digits}f} %"
+
+
 def count(value: float) -> str:
     """A whole number in groups of three digits: 12,345."""
     return f"{value:,.0f}"
@@ -38,5 +48,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(stars=stars, signed=signed, count=count)
+    environment.filters.update(stars=stars, signed=signed, p_value=p_value, percent=percent, count=count)
     return environment

@@ -34,6 +34,13 @@ def splits_by_hash(reviews: pd.DataFrame, params: SplitParams) -> NDArray[np.int
     return _at(_hash_to_unit(keys, purpose=b"split"), params)
 
 
+def kept_together(reviews: pd.DataFrame, params: SplitParams) -> str:
+    """What the split really kept together, as ``params.by`` names it: ``review`` where the source names no reviewers
+    (products)."""
+    column = GROUP_COLUMNS.get(params.by)
+    return "review" if column and reviews[column].isna().all() else str(params.by)
+
+
 def splits_by_age(
     seconds: NDArray[np.unsignedinteger], ties: NDArray[np.uint64], dated: NDArray[np.bool_], params: SplitParams
 ) -> NDArray[np.int8]:

@@ -11,6 +11,7 @@ from miniature import tiny_params
 from starsight.evaluate.report import predictions_table
 from starsight.intervals import ClusterBootstrap
 from starsight.layout import Layout
+from starsight.metrics import mae, rmse
 from starsight.params import load_params
 from starsight.split import rows_hash
 from starsight.tables import write_csv
@@ -57,7 +58,9 @@ class Store:
         truth = reviews["stars"].to_numpy()
         errors = noise * np.random.default_rng(seed).choice([-1.0, 1.0], N) * np.linspace(0.5, 1.5, N)
         bootstrap = ClusterBootstrap(list(reviews["user_id"]), draws=100, seed=0)
-        recorded = bootstrap.mae(errors).named("test_mae") | bootstrap.rmse(errors).named("test_rmse")
+        recorded = {}
+        for metric in (mae, rmse):
+            recorded |= bootstrap.measure(metric, truth, truth + errors).named(f"test_{metric.name}")
         with open_run(self.layout, f"{model}-run", self.layout.scratch / f"{model}{seed}{dataset}{tagged}") as run:
             run.log_params({"model": model, "dataset": dataset})
             run.log(recorded | metrics)

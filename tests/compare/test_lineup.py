@@ -34,10 +34,10 @@ def test_two_runs_on_the_same_reviews_are_compared_and_the_third_stands_apart(th
     assert [each.run.model for each in lined_up.contenders] == ["near", "far"]
     near, far = lined_up.contenders
     assert lined_up.reference == near
-    assert near.to_best is None
-    assert far.to_best.value == pytest.approx(0.6, abs=1e-3)
-    assert far.to_best.low < 0.6 < far.to_best.high
-    assert far.p_corrected == far.to_best.p < 0.05
+    assert near.minus_reference is None
+    assert far.minus_reference.value == pytest.approx(0.6, abs=1e-3)
+    assert far.minus_reference.low < 0.6 < far.minus_reference.high
+    assert far.p_corrected == far.minus_reference.p < 0.05
     assert lined_up.resampled == "reviewers"
     ((dataset, rows), (other,)) = next(iter(lined_up.others.items()))
     assert (dataset, rows, other.model) == ("tiny", rows_hash(OTHERS), "elsewhere")
@@ -47,8 +47,8 @@ def test_two_runs_that_are_equally_far_off_are_not_told_apart(store, layout, par
     for model, seed in (("a", 1), ("b", 5)):
         store.run(model, REVIEWS, 0.5, seed=seed)
     other = line_up(layout, params, "rmse").contenders[1]
-    assert other.to_best.low <= 0 <= other.to_best.high
-    assert other.to_best.p == 1.0
+    assert other.minus_reference.low <= 0 <= other.minus_reference.high
+    assert other.minus_reference.p == 1.0
 
 
 def test_other_reviews_can_be_asked_for_and_unknown_ones_are_refused(three_runs, layout, params):
@@ -83,9 +83,9 @@ def test_a_run_whose_predictions_are_gone_keeps_its_errors_and_says_why_it_is_no
     lined_up = line_up(layout, params)
     gone, there, further = lined_up.contenders
     assert gone.note == "its table of predictions is gone"
-    assert gone.to_best is None
+    assert gone.minus_reference is None
     assert lined_up.reference == there
-    assert further.to_best is not None
+    assert further.minus_reference is not None
 
 
 def test_predictions_that_are_not_those_that_were_measured_are_left_out(store, layout, params):
@@ -153,7 +153,7 @@ def test_compare_writes_the_page_and_prints_the_line_up(three_runs, layout):
     done = CliRunner().invoke(app, ["compare", "--metric", "rmse", "--html", "here.html"], env={"COLUMNS": "160"})
     assert done.exit_code == 0, done.output
     assert "near" in done.output
-    assert "RMSE minus best" in done.output
+    assert "RMSE minus reference" in done.output
     assert (layout.root / "here.html").exists()
     assert not layout.comparison_page.exists()
 
@@ -185,5 +185,5 @@ def test_reviews_are_joined_by_their_id_and_not_by_their_place(store, layout, pa
     store.run("b", REVIEWS.sample(frac=1, random_state=0), 0.4, seed=2)
     lined_up = line_up(layout, params)
     assert [each.note for each in lined_up.contenders] == ["", ""]
-    assert lined_up.contenders[1].to_best.value == pytest.approx(0.2, abs=1e-3)
-    assert np.isfinite(lined_up.contenders[1].to_best.high)
+    assert lined_up.contenders[1].minus_reference.value == pytest.approx(0.2, abs=1e-3)
+    assert np.isfinite(lined_up.contenders[1].minus_reference.high)

@@ -37,12 +37,13 @@ def layout(tmp_path):
     return layout
 
 
-def write_card(layout, **rows):
+def write_card(layout, split_by="reviewer", **rows):
     """The card of the repository's own settings; ``rows`` name another model or dataset."""
     content = yaml.safe_load((REPOSITORY / "params.yaml").read_text()) | rows
     layout.params.write_text(yaml.safe_dump(content))
     write_json(METRICS, layout.metrics)
-    save_card(model_card(load_params(layout.params), layout, read_json(layout.metrics), ORIGIN), layout.model_card)
+    card = model_card(load_params(layout.params), layout, read_json(layout.metrics), split_by, ORIGIN)
+    save_card(card, layout.model_card)
     return ModelCard.load(layout.model_card)
 
 
@@ -55,6 +56,19 @@ def test_the_card_holds_every_metric_of_the_model_with_its_interval(layout):
         assert results[name].metric_args == interval
     assert results["accuracy"].metric_args is None
     assert results["mae"].dataset_split == "test"
+
+
+@pytest.mark.parametrize(
+    ("split_by", "said"),
+    [
+        ("reviewer", "by people none of whose reviews it learnt from. Splits keep all reviews by a reviewer together"),
+        ("review", "though it may have met their writers. Each review was put into a split by itself"),
+        ("time", "newer than all that it learnt from. Splits go by date"),
+    ],
+)
+def test_the_card_says_for_whom_the_numbers_hold(layout, split_by, said):
+    write_card(layout, split_by=split_by)
+    assert said in " ".join(layout.model_card.read_text().split())
 
 
 def test_people_read_the_same_numbers(layout):

@@ -11,7 +11,9 @@ from miniature import make_reviews
 from starsight import pages
 from starsight.errors import DataError, ModelError
 from starsight.evaluate import crossvalidation
-from starsight.evaluate.crossvalidation import FOLD_COLUMNS, CrossValidation, Earlier, cross_validate, summarise_folds
+from starsight.evaluate.crossvalidation import cross_validate
+from starsight.evaluate.fold_summary import CrossValidation, Earlier, summarise_folds
+from starsight.evaluate.folds import FOLD_COLUMNS
 from starsight.layout import Layout
 from starsight.params import Params, load_params
 from starsight.train import loop

@@ -194,7 +194,7 @@ def test_the_page_shows_the_paper_s_before_an_honest_one_and_after_as_bars_and_a
 def test_the_page_says_the_other_metrics_in_words_and_gives_p_values(page):
     for words in ("Right star", "At most one star off", "worst-served reviewers", "150 reviewers with several"):
         assert words in page
-    assert "<small>P 0.013</small>" in page
+    assert "<small>P = 0.013</small>" in page
     assert "champion" not in page
 
 

@@ -9,8 +9,8 @@ from miniature import CPU, make_reviews, tiny_params, tiny_regressor, tiny_token
 
 from starsight.errors import DataError, RegistryError
 from starsight.evaluate import evaluation
-from starsight.evaluate.crossvalidation import CrossValidation
 from starsight.evaluate.evaluation import evaluate_model
+from starsight.evaluate.fold_summary import CrossValidation
 from starsight.evaluate.frozen import read_texts
 from starsight.evaluate.rivals import rate_test_reviews
 from starsight.model.predictor import Predictor

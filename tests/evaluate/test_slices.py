@@ -124,7 +124,8 @@ def test_a_planted_bad_slice_is_called_worse_and_no_other_is():
     assert list(table.loc[table["worse"], "slice"]) == ["part 3"]
     assert list(table.columns) == list(COLUMNS)
     assert summarise_slices(table) == (
-        "Of 6 slices 1 is further off than the rest of the group beyond chance: product category part 3."
+        "Of the 6 slices that are large enough 1 is worse than the rest of the group beyond chance: "
+        "product category part 3."
     )
 
 
@@ -218,7 +219,7 @@ def test_the_page_shows_every_slice_escapes_its_name_and_marks_the_worse():
     slices = [*six_slices(), Slice("language", "<i>en", PARTS == 0), Slice("language", "de", PARTS > 0)]
     slices.append(Slice("year", "2019", np.arange(N) < 3))
     macros = _environment().get_template("slices.html").module
-    page = macros.slices(slices_by_group(measured(errors, slices)), "All is well.")
+    page = macros.slices(slices_by_group(measured(errors, slices)), "All is well.", 50, 10)
     assert page.count('<th scope="row"') == len(slices)
     assert page.count(">worse<") == 1
     assert page.count("too few to judge") == 1

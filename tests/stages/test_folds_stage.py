@@ -14,7 +14,7 @@ from stages.ingest import main as ingest
 from stages.tokenize import main as tokenize
 from stages.validate import main as validate
 from starsight.errors import RegistryError
-from starsight.evaluate.crossvalidation import FOLD_COLUMNS
+from starsight.evaluate.folds import FOLD_COLUMNS
 from starsight.layout import Layout
 from starsight.model.predictor import Predictor
 from starsight.params import Params, load_params

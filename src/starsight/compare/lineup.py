@@ -39,7 +39,7 @@ class Contender:
     errors: Mapping[MetricName, Estimate]
     """As the run recorded them, in stars; bounds that it did not record are NaN."""
     cost: Cost
-    to_best: Difference | None = None
+    minus_reference: Difference | None = None
     """Its error minus the reference's on the same reviews; None for the reference itself, or where ``note`` is."""
     p_corrected: float | None = None
     """Holm's, over every run that was compared with the reference."""
@@ -241,6 +241,6 @@ def _compared(
     }
     corrected = dict(zip(differences, holm([each.p for each in differences.values()]), strict=True))
     return [
-        replace(each, to_best=differences.get(each.run.run_id), p_corrected=corrected.get(each.run.run_id))
+        replace(each, minus_reference=differences.get(each.run.run_id), p_corrected=corrected.get(each.run.run_id))
         for each in contenders
     ]

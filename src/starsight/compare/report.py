@@ -11,13 +11,11 @@ from rich.table import Table
 
 from starsight.compare.lineup import Contender, LineUp
 from starsight.compare.scatter import Point, Scatter, make_scatter
-from starsight.intervals import Estimate
+from starsight.intervals import LEVEL, Estimate
 from starsight.pages import count, signed, stars, write_page
 from starsight.tracking.evidence import RecordedRun
 
 _IN_WORDS = {"mae": "mean absolute error", "rmse": "root mean squared error"}
-_LIKELY = 0.05
-"""P values from here on are called chance."""
 
 
 def summarise(lined_up: LineUp) -> str:
@@ -33,11 +31,17 @@ def summarise(lined_up: LineUp) -> str:
             f"One run was measured on these test reviews of {lined_up.dataset}: the {_IN_WORDS[lined_up.metric]} of "
             f"{best.run.model} is {_with_interval(error)} stars. There is nothing yet to compare it with."
         )
-    level = [each.run.model for each in rest if each.p_corrected is not None and each.p_corrected >= _LIKELY]
-    behind = [each for each in rest if each.p_corrected is not None and each.p_corrected < _LIKELY]
-    if level:
-        sentence += f"; chance alone may set it before {_listed(level)}"
-    if behind and not level:
+    level = [each.run.model for each in rest if each.p_corrected is not None and each.p_corrected >= LEVEL]
+    behind = [each for each in rest if each.p_corrected is not None and each.p_corrected < LEVEL]
+    reference = lined_up.reference
+    if reference and reference.rank != best.rank:
+        sentence += (
+            f". Its predictions are gone, so the others are compared with number {reference.rank}, "
+            f"{reference.run.model}, and not with it"
+        )
+    elif level:
+        sentence += f"; its lead over {_listed(level)} may be chance"
+    elif behind:
         sentence += "; chance does not explain its lead over any that it was compared with"
     fastest = max(lined_up.contenders, key=lambda each: each.cost.rating_reviews_per_s or 0.0)
     speed, own = fastest.cost.rating_reviews_per_s, best.cost.rating_reviews_per_s
@@ -94,8 +98,8 @@ def as_json(lined_up: LineUp) -> dict[str, Any]:
                 "rank": each.rank,
                 "device": each.run.device,
                 **{name: _plain(estimate) for name, estimate in each.errors.items()},
-                "minus_reference": None if each.to_best is None else _plain(each.to_best),
-                "p": None if each.to_best is None else each.to_best.p,
+                "minus_reference": None if each.minus_reference is None else _plain(each.minus_reference),
+                "p": None if each.minus_reference is None else each.minus_reference.p,
                 "p_corrected": each.p_corrected,
                 "note": each.note or None,
                 "cost": asdict(each.cost),
@@ -118,14 +122,14 @@ def print_line_up(lined_up: LineUp, page: Path) -> None:
     table = Table(box=None, pad_edge=False)
     for column, justify in (("", "right"), ("model", "left"), ("run", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    for column in ("MAE", "RMSE", f"{lined_up.metric.upper()} minus best", "P (Holm)", "training, s", "rates, /s"):
+    for column in ("MAE", "RMSE", f"{lined_up.metric.upper()} minus reference", "P (Holm)", "training, s", "rates, /s"):
         table.add_column(column, justify="right")
     for each in lined_up.contenders:
-        gap = "" if each.to_best is None else signed(each.to_best.value)
+        gap = "" if each.minus_reference is None else signed(each.minus_reference.value)
         table.add_row(
             *(str(each.rank), each.run.model, each.run.name),
             *(stars(each.errors[name].value) for name in ("mae", "rmse")),
-            *(gap or each.note or "best", "" if each.p_corrected is None else f"{each.p_corrected:.3g}"),
+            *(gap or each.note or "reference", "" if each.p_corrected is None else f"{each.p_corrected:.3g}"),
             *("–" if value is None else count(value) for value in (each.cost.training_s, _speed(each))),
         )
     console.print(table)

@@ -28,17 +28,27 @@ _OPEN = (
 )
 """Fields of the template that nobody told us anything about; left out, they would ask the reader for it."""
 
+_SPLITS = {
+    "reviewer": "Splits keep all reviews by a reviewer together",
+    "product": "Splits keep all reviews of a product together",
+    "time": "Splits go by date, the newest for test",
+    "review": "Each review was put into a split by itself",
+}
+
 _SLICES_SHOWN = 60
 """Rows of the table of slices; the whole of it is among the run's reports."""
 
 
-def model_card(params: Params, layout: Layout, metrics: Mapping[str, float], origin: Mapping[str, str]) -> ModelCard:
+def model_card(
+    params: Params, layout: Layout, metrics: Mapping[str, float], split_by: str, origin: Mapping[str, str]
+) -> ModelCard:
     """Fill huggingface_hub's own template of a model card (Mitchell et al. 2019, Model Cards for Model Reporting).
 
     Args:
         params: What the model and its reviews were made by.
         layout: Where ``reports/training.json`` is, and ``reports/plots/slices.csv`` if slices were measured.
         metrics: From ``build_metrics``; every ``test_<metric>`` becomes a result, with its interval if it has one.
+        split_by: What the split keeps together, a key of ``UNSEEN``.
         origin: From ``describe_origin``: commit, ``dvc.lock`` and version.
 
     Raises:
@@ -56,7 +66,9 @@ def model_card(params: Params, layout: Layout, metrics: Mapping[str, float], ori
         tags=["sentiment-analysis", "rating-prediction"],
         eval_results=[_result(params, name, metrics) for name in _measured(metrics)],
     )
-    sentences = _facts(params, metrics, training) | _reproduction(params, origin) | dict.fromkeys(_OPEN, NOT_STATED)
+    sentences = (
+        _facts(params, metrics, training, split_by) | _reproduction(params, origin) | dict.fromkeys(_OPEN, NOT_STATED)
+    )
     card: ModelCard = ModelCard.from_template(
         data,
         model_id=f"{params.model}, fine-tuned on {params.dataset}",
@@ -103,11 +115,13 @@ def _result(params: Params, name: str, metrics: Mapping[str, float]) -> EvalResu
     )
 
 
-def _facts(params: Params, metrics: Mapping[str, float], training: Mapping[str, float | str]) -> dict[str, str]:
+def _facts(
+    params: Params, metrics: Mapping[str, float], training: Mapping[str, float | str], split_by: str
+) -> dict[str, str]:
     """Fields of the template, in plain sentences."""
     split, row, tuned = params.clean.split, params.model_row, params.finetune
     checkpoint = row.checkpoint if isinstance(row.checkpoint, str) else ", ".join(row.checkpoint)
-    unseen = UNSEEN[split.by]
+    unseen = UNSEEN[split_by]
     return {
         "model_summary": "Predicts the stars of a review, 1 to 5, from its text, and says how much each word counted.",
         "model_description": (
@@ -140,7 +154,7 @@ def _facts(params: Params, metrics: Mapping[str, float], training: Mapping[str, 
         ),
         "training_data": (
             f"{count(metrics['n_train_reviews'])} reviews of the training split of `{params.dataset}` "
-            f"(`{getattr(params.dataset_row, 'format', '')}`, {_source(params)}), chosen by a stable hash; "
+            f"(`{params.dataset_row.format}`, {_source(params)}), chosen by a stable hash; "
             f"{count(float(training['n_validation_reviews']))} of the validation split chose the epoch. Licence of the "
             f"reviews: {params.dataset_row.license or NOT_STATED}."
         ),
@@ -159,8 +173,8 @@ def _facts(params: Params, metrics: Mapping[str, float], training: Mapping[str, 
         ),
         "testing_data": (
             f"{count(metrics['n_test_reviews'])} reviews by {count(metrics['n_test_reviewers'])} reviewers of the test "
-            f"split, {unseen}. Splits keep each {split.by} together: {split.test_share:g} of them for test, "
-            f"{split.validation_share:g} for validation."
+            f"split, {unseen}. {_SPLITS[split_by]}: {split.test_share:g} of them for test, {split.validation_share:g} "
+            "for validation."
         ),
         "testing_metrics": (
             "MAE is the mean distance between predicted and true stars, RMSE the root of the mean squared one. "

@@ -3,7 +3,7 @@ its reviewer. A killed one goes on in the fold where it was."""
 
 import logging
 import shutil
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,10 @@ import pandas as pd
 
 from starsight.errors import DataError
 from starsight.evaluate.baselines import ridge_predictions
-from starsight.evaluate.folds import COLUMNS, Fold, Folds, deal_folds
-from starsight.evaluate.resampled import FoldMean, nadeau_bengio
-from starsight.intervals import Estimate
+from starsight.evaluate.fold_summary import CrossValidation, Earlier, summarise_folds
+from starsight.evaluate.folds import COLUMNS, Fold, FoldErrors, Folds, deal_folds
 from starsight.layout import Layout
 from starsight.metrics import Stars, mae, rmse
-from starsight.pages import stars
 from starsight.params import Params
 from starsight.split import take
 from starsight.tables import read_json, read_table, write_json
@@ -24,91 +22,6 @@ from starsight.train.checkpoint import CheckpointFolder, shaping_settings, train
 from starsight.train.fold import train_on, weights_and_code
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class FoldErrors:
-    """A row of the table: errors on one fold, in stars."""
-
-    fold: int
-    """Counts from 1."""
-    n_train: int
-    """Reviews learnt from; those that choose the epoch are not counted."""
-    n_test: int
-    model_mae: float
-    model_rmse: float
-    ridge_mae: float
-    ridge_rmse: float
-
-
-FOLD_COLUMNS = [each.name for each in fields(FoldErrors)]
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """A cross-validation of another model, as its MLflow run has kept it."""
-
-    run_id: str
-    name: str
-    """Of the run."""
-    rows: str
-    """``Folds.rows``."""
-    table: pd.DataFrame
-    """``FOLD_COLUMNS``."""
-
-
-@dataclass(frozen=True)
-class RivalDifference:
-    """The model's error minus a rival's, fold by fold: below 0 where the model is closer."""
-
-    name: str
-    """Opens its metrics: ``folds_minus_ridge``."""
-    label: str
-    """The rival in plain words."""
-    mae: FoldMean
-    rmse: FoldMean
-
-
-@dataclass(frozen=True)
-class CrossValidation:
-    """What the folds say of a model; nothing where ``evaluate.folds`` is 0."""
-
-    table: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=FOLD_COLUMNS))
-    """``FOLD_COLUMNS``, one row a fold."""
-    rows: str | None = None
-    """Name of the folds; see ``Folds.rows``."""
-    label: str = ""
-    """The model in plain words."""
-    errors: dict[str, Estimate] = field(default_factory=dict)
-    """Mean errors over the folds, by metric name: ``folds_mae``, ``folds_ridge_rmse``."""
-    differences: tuple[RivalDifference, ...] = ()
-    """From ridge, then from the earlier model where one was named."""
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        """Flat: each of ``errors`` with ``_low`` and ``_high``; each difference's ``<name>_mae`` and ``<name>_rmse``
-        with ``_low``, ``_high`` and ``_p``; mean sizes of a fold as ``folds_n_train_reviews`` and
-        ``folds_n_test_reviews``."""
-        if self.rows is None:
-            return {}
-        n_train, n_test = _sizes(self.table)
-        metrics: dict[str, float] = {"folds_n_train_reviews": n_train, "folds_n_test_reviews": n_test}
-        for name, error in self.errors.items():
-            metrics |= error.named(name)
-        for each in self.differences:
-            metrics |= each.mae.named(f"{each.name}_mae") | each.rmse.named(f"{each.name}_rmse")
-        return metrics
-
-    @property
-    def sentence(self) -> str:
-        """The result in words."""
-        own = self.errors["folds_mae"]
-        said = [
-            f"Trained anew {len(self.table)} times, each time without the reviews that it then rated, {self.label} is "
-            f"off by {stars(own.value, 2)} stars on average (95 % interval {stars(own.low, 2)} to {stars(own.high, 2)})"
-        ]
-        said += [_in_words(each) for each in self.differences]
-        return "; ".join(said) + "."
 
 
 def cross_validate(params: Params, layout: Layout, earlier: Earlier | None) -> CrossValidation:
@@ -138,39 +51,6 @@ def cross_validate(params: Params, layout: Layout, earlier: Earlier | None) -> C
         table = pd.DataFrame([asdict(_measured_once(folds, number, params, layout, folder.root)) for number in numbers])
     label = f"fine-tuned {params.model}"
     return summarise_folds(table, folds.rows, label, earlier)
-
-
-def summarise_folds(table: pd.DataFrame, rows: str, label: str, earlier: Earlier | None) -> CrossValidation:
-    """Means, intervals and tests of the errors of every fold.
-
-    Args:
-        table: ``FOLD_COLUMNS``, one row a fold.
-        rows: Name of the folds.
-        label: The model in plain words.
-        earlier: Another model on the same folds.
-    """
-    n_train, n_test = _sizes(table)
-    errors = {
-        f"folds_{name}{metric}": nadeau_bengio(table[f"{method}_{metric}"], n_train, n_test).estimate
-        for name, method in (("", "model"), ("ridge_", "ridge"))
-        for metric in ("mae", "rmse")
-    }
-    rivals = [("folds_minus_ridge", "TF-IDF and ridge", table[["ridge_mae", "ridge_rmse"]], n_train)]
-    if earlier is not None:
-        other = earlier.table.sort_values("fold", ignore_index=True)
-        # the smaller number to learn from: folds that learnt less differ more by chance
-        fewer = min(n_train, _sizes(other)[0])
-        rivals.append(("folds_minus_other", earlier.name, other[["model_mae", "model_rmse"]], fewer))
-    differences = tuple(
-        RivalDifference(
-            name,
-            rival,
-            nadeau_bengio(table["model_mae"] - theirs.iloc[:, 0], n_learnt, n_test),
-            nadeau_bengio(table["model_rmse"] - theirs.iloc[:, 1], n_learnt, n_test),
-        )
-        for name, rival, theirs, n_learnt in rivals
-    )
-    return CrossValidation(table, rows, label, errors, differences)
 
 
 def _key(folds: Folds, params: Params, layout: Layout) -> str:
@@ -230,20 +110,5 @@ def _measure(fold: Fold, params: Params, layout: Layout, folder: CheckpointFolde
     )
 
 
-def _sizes(table: pd.DataFrame) -> tuple[float, float]:
-    """Reviews that a fold learns from and is measured on, on average."""
-    return float(table["n_train"].mean()), float(table["n_test"].mean())
-
-
 def _stars(reviews: pd.DataFrame) -> Stars:
     return reviews["stars"].to_numpy(dtype=np.float64)
-
-
-def _in_words(difference: RivalDifference) -> str:
-    gap = difference.mae
-    closer = gap.estimate.value <= 0
-    low, high = sorted((abs(gap.estimate.low), abs(gap.estimate.high)))
-    size = f"{stars(abs(gap.estimate.value))} stars {'closer' if closer else 'further off'} than {difference.label}"
-    if gap.estimate.sign:
-        return f"that is {size} ({stars(low)} to {stars(high)}, {gap.p_said})"
-    return f"that is {size}, which may be chance ({gap.p_said})"

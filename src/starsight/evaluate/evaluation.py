@@ -9,7 +9,7 @@ import pandas as pd
 from starsight.errors import StarsightError
 from starsight.evaluate.behaviour import KINDS, BehaviourResult, behaviour_metrics, run_behaviour
 from starsight.evaluate.coverage import Coverage, calibration_table, measure_coverage
-from starsight.evaluate.crossvalidation import CrossValidation
+from starsight.evaluate.fold_summary import CrossValidation
 from starsight.evaluate.report import (
     before_after,
     build_metrics,
@@ -18,13 +18,20 @@ from starsight.evaluate.report import (
     write_evaluation_page,
 )
 from starsight.evaluate.rivals import COLUMNS, Measured, rate_test_reviews
-from starsight.evaluate.slices import measure_slices, slice_metrics, slices_by_group, slices_of, summarise_slices
+from starsight.evaluate.slices import (
+    MIN_SLICE_REVIEWERS,
+    measure_slices,
+    slice_metrics,
+    slices_by_group,
+    slices_of,
+    summarise_slices,
+)
 from starsight.intervals import FEW_CLUSTERS, ClusterBootstrap
 from starsight.layout import Layout
 from starsight.metrics import errors
 from starsight.model.predictor import Predictor
 from starsight.params import Params
-from starsight.split import rows_hash
+from starsight.split import kept_together, rows_hash
 from starsight.tables import read_csv, read_table, write_csv, write_json
 from starsight.tracking.champion import load_champion
 
@@ -39,11 +46,13 @@ class Evaluation:
     metrics: dict[str, float]
     """Flat, those of all parts of the evaluation together."""
     split_by: str
-    """What the split keeps together."""
+    """What the split keeps together, a key of ``UNSEEN``."""
     warnings: tuple[str, ...]
     """What a reader must know before believing the numbers, a sentence each."""
     slices: pd.DataFrame
     """See ``measure_slices``."""
+    min_slice_reviews: int
+    """Of a slice that was judged."""
     behaviour: list[BehaviourResult]
     coverage: Coverage | None
     """Of the intervals; None from a model that has none."""
@@ -82,6 +91,8 @@ class Evaluation:
             parts={
                 "slices_sentence": summarise_slices(self.slices),
                 "slice_groups": slices_by_group(self.slices),
+                "min_slice_reviews": self.min_slice_reviews,
+                "min_slice_reviewers": MIN_SLICE_REVIEWERS,
                 "behaviour_results": self.behaviour,
                 "behaviour_kinds": KINDS,
                 "coverage": self.coverage,
@@ -141,7 +152,15 @@ def evaluate_model(
         **(coverage.metrics if coverage else {}),
         **folds.metrics,
     }
-    # where a source names no reviewers, each review was split by itself
-    unnamed = params.clean.split.by == "reviewer" and test["user_id"].isna().all()
-    split_by = "review" if unnamed else params.clean.split.by
-    return Evaluation(measured, metrics, split_by, tuple(warnings), slices, behaviour, coverage, folds)
+    split_by = kept_together(test, params.clean.split)
+    return Evaluation(
+        measured=measured,
+        metrics=metrics,
+        split_by=split_by,
+        warnings=tuple(warnings),
+        slices=slices,
+        min_slice_reviews=params.evaluate.min_slice_reviews,
+        behaviour=behaviour,
+        coverage=coverage,
+        folds=folds,
+    )

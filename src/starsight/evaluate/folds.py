@@ -1,7 +1,7 @@
 """Reviews dealt into folds: each fold is rated by a model that learnt from all the others."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from hashlib import blake2b
 
 import numpy as np
@@ -19,6 +19,24 @@ COLUMNS = ["review_id", "user_id", "cluster", "stars", "text_clean"]
 """What is read of the clean reviews."""
 KEPT_TOGETHER = ("user_id", "cluster")
 """Two reviews that share one of these are never on both sides. A missing one is shared with nobody."""
+
+
+@dataclass(frozen=True)
+class FoldErrors:
+    """A row of the table: errors on one fold, in stars."""
+
+    fold: int
+    """Counts from 1."""
+    n_train: int
+    """Reviews learnt from; those that choose the epoch are not counted."""
+    n_test: int
+    model_mae: float
+    model_rmse: float
+    ridge_mae: float
+    ridge_rmse: float
+
+
+FOLD_COLUMNS = [each.name for each in fields(FoldErrors)]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The metrics of the test split, as flat names for machines and as a page for people."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,10 @@ import pandas as pd
 
 from starsight.evaluate.charts import Chart, make_chart
 from starsight.evaluate.methods import Method
-from starsight.intervals import MIN_REVIEWERS, ClusterBootstrap, Estimate, holm
+from starsight.intervals import LEVEL, MIN_REPEAT_REVIEWERS, ClusterBootstrap, Estimate, holm
 from starsight.metrics import Stars, accuracy, errors, macro_mae, mae, rmse, skill, spearman, within_one
 from starsight.model.predictor import Predictions
-from starsight.pages import count, stars, write_page
+from starsight.pages import count, p_value, percent, stars, write_page
 from starsight.records import whole_stars
 
 RIVAL_METRICS = (mae, rmse, macro_mae, skill)
@@ -132,7 +133,7 @@ def summarise(metrics: Mapping[str, float], methods: Sequence[Method], split_by:
     closer = Estimate(-gap.value, -gap.high, -gap.low) if gap.value <= 0 else gap
     verdict = (
         "and chance does not explain the difference"
-        if gap.sign
+        if metrics[f"{model.name}_minus_{rival.name}_mae_p_holm"] < LEVEL
         else "a difference so small against its uncertainty that it may be chance"
     )
     return (
@@ -209,7 +210,7 @@ def _method_rows(metrics: Mapping[str, float], methods: Sequence[Method]) -> lis
         for metric in COMPARED:
             name = f"{model.name}_minus_{method.name}_{metric.name}"
             row[f"gap_{metric.name}"] = _find(metrics, name)
-            row[f"p_{metric.name}"] = _p_value(metrics[f"{name}_p_holm"]) if name in metrics else ""
+            row[f"p_{metric.name}"] = p_value(metrics[f"{name}_p_holm"]) if name in metrics else ""
         rows.append(row)
     return rows
 
@@ -219,11 +220,11 @@ def _other_rows(metrics: Mapping[str, float], model: str) -> list[dict[str, str]
     same = "all true stars are the same, on these reviews or on a resample of them"
     n_repeat = metrics["n_repeat_reviewers"]
     rows: list[tuple[str, str, Callable[[float], str], str, str]] = [
-        ("accuracy", "Right star", _percent, "How many ratings are, to the nearest star, the star that was given.", ""),
+        ("accuracy", "Right star", percent, "How many ratings are, to the nearest star, the star that was given.", ""),
         (
             "within_one",
             "At most one star off",
-            _percent,
+            percent,
             "How many ratings are, to the nearest star, the given star or the one beside it.",
             "",
         ),
@@ -237,23 +238,23 @@ def _other_rows(metrics: Mapping[str, float], model: str) -> list[dict[str, str]
         (
             "skill",
             "Skill",
-            _share,
-            "Share of the squared error of always saying the mean that is gone: 1 is perfect, 0 is the mean.",
+            partial(stars, digits=2),
+            "How much of the squared error disappears compared with always answering the mean rating: 1 is perfect.",
             f"Not defined: {same}.",
         ),
         (
             "spearman",
             "Order",
-            _share,
-            "How well it puts reviews in order (Spearman): 1 is the order of the true stars, 0 any order.",
+            partial(stars, digits=2),
+            "How well it puts reviews in order (Spearman): 1 is always the right order, 0 no better than shuffling.",
             f"Not defined: all its ratings are the same, or {same}.",
         ),
         (
             "worst_decile_mae",
             "Error for the worst-served reviewers",
             stars,
-            f"So much or more, on average, for one in ten of the {count(n_repeat)} reviewers with several reviews.",
-            f"Left out: {count(n_repeat)} reviewers have several test reviews, and it takes {MIN_REVIEWERS}.",
+            f"One in ten of the {count(n_repeat)} reviewers with several reviews is rated this far off or further.",
+            f"Left out: {count(n_repeat)} reviewers have several test reviews, and it takes {MIN_REPEAT_REVIEWERS}.",
         ),
     ]
     shown = []
@@ -276,15 +277,3 @@ def _find(metrics: Mapping[str, float], name: str) -> Estimate | None:
 
 def _interval(value: Estimate, digits: int) -> str:
     return f"{stars(value.low, digits)} to {stars(value.high, digits)}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _share(value: float) -> str:
-    return stars(value, 2)
-
-
-def _p_value(p: float) -> str:
-    return f"P {p:.3f}" if p >= 0.001 else "P < 0.001"

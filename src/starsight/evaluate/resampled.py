@@ -1,34 +1,13 @@
 """The corrected resampled t-test: what a few folds can say, though their training reviews overlap."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from starsight.intervals import TAILS, Estimate
+from starsight.intervals import TAILS, Difference
 
 
-@dataclass(frozen=True)
-class FoldMean:
-    """The mean over folds, and how likely one as far from 0 is where the true mean is 0."""
-
-    estimate: Estimate
-    """The mean, in the unit of the values, and its 95 % interval."""
-    p: float
-    """Two-sided."""
-
-    @property
-    def p_said(self) -> str:
-        """As a reader is told it: ``P = 0.012``."""
-        return "P < 0.001" if self.p < 0.001 else f"P = {self.p:.3f}"
-
-    def named(self, name: str) -> dict[str, float]:
-        """As flat metrics of a difference: ``name``, ``name_low``, ``name_high``, ``name_p``."""
-        return self.estimate.named(name) | {f"{name}_p": self.p}
-
-
-def nadeau_bengio(values: ArrayLike, n_train: float, n_test: float) -> FoldMean:
+def nadeau_bengio(values: ArrayLike, n_train: float, n_test: float) -> Difference:
     """Mean of one value a fold, such as the difference of two models' errors, with interval and P value.
 
     Folds are not independent: what they learn from is largely the same. Hence the variance of the mean is taken to be
@@ -52,5 +31,5 @@ def nadeau_bengio(values: ArrayLike, n_train: float, n_test: float) -> FoldMean:
     error = float(np.sqrt((1 / k + n_test / n_train) * values.var(ddof=1)))
     low, high = (mean + float(stats.t.ppf(tail, k - 1)) * error for tail in TAILS)
     if error == 0:  # all folds say the same
-        return FoldMean(Estimate(mean, mean, mean), float(mean == 0))
-    return FoldMean(Estimate(mean, low, high), float(2 * stats.t.sf(abs(mean) / error, k - 1)))
+        return Difference(mean, mean, mean, float(mean == 0))
+    return Difference(mean, low, high, float(2 * stats.t.sf(abs(mean) / error, k - 1)))

@@ -19,7 +19,17 @@ from starsight.params import Params
 from starsight.records import SPLITS
 from starsight.split import take
 
-COLUMNS = ["review_id", "user_id", "stars", "time", "category", "text_clean", "spelling_corrected", "split"]
+COLUMNS = [
+    "review_id",
+    "user_id",
+    "product_id",
+    "stars",
+    "time",
+    "category",
+    "text_clean",
+    "spelling_corrected",
+    "split",
+]
 """What is read of the clean reviews."""
 
 

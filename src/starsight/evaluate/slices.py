@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from starsight.evaluate.language import UNCERTAIN, languages
-from starsight.intervals import TAILS, ClusterBootstrap, Estimate, holm
+from starsight.intervals import LEVEL, TAILS, ClusterBootstrap, Estimate, holm
 from starsight.metrics import Stars
 from starsight.records import WHOLE_STARS, whole_stars
 
@@ -36,11 +36,8 @@ MAX_LANGUAGES: Final = 4
 OTHER: Final = "other"
 UNKNOWN: Final = "unknown"
 
-MIN_REVIEWERS: Final = 10
-"""Behind an interval: one from fewer is far too narrow (Cameron, Gelbach and Miller 2008, Bootstrap-Based Improvements
-for Inference with Clustered Errors), and some resamples would hold none of them."""
-LEVEL: Final = 0.05
-"""Chance of calling even one slice worse where none is."""
+MIN_SLICE_REVIEWERS: Final = 10
+"""Of a slice that is judged: of fewer, too many resamples would hold none. Student's t allows for their number."""
 
 COLUMNS: Final = (
     "group",
@@ -101,10 +98,11 @@ def measure_slices(
 ) -> pd.DataFrame:
     """How far off the stars are in each slice, and whether further than in the rest of its group.
 
-    A slice is judged where it and the rest have ``min_reviews`` and ``MIN_REVIEWERS`` or more. P is that of Student's t
-    on the standard error of the resamples, two-sided, with one degree of freedom less than there are reviewers in the
-    smaller part (Cameron, Gelbach and Miller 2008); corrected by Holm's method over all slices that are judged. The
-    resamples' own P cannot be below 1 in their number, which would not survive the correction.
+    A slice is judged where it and the rest have ``min_reviews`` and ``MIN_SLICE_REVIEWERS`` or more. P is that of
+    Student's t on the standard error of the resamples, two-sided, with one degree of freedom less than there are
+    reviewers in the smaller part (Cameron, Gelbach and Miller 2008, Bootstrap-Based Improvements for Inference with
+    Clustered Errors); corrected by Holm's method over all slices that are judged. The resamples' own P cannot be below
+    1 in their number, which would not survive the correction.
 
     Args:
         test: ``user_id`` of the test reviews; a review without is by a reviewer of its own.
@@ -132,11 +130,11 @@ def measure_slices(
             "mae": absolute[within].mean(),
             "bias": errors[within].mean(),
         }
-        if within.sum() >= min_reviews and n_reviewers >= MIN_REVIEWERS:
+        if within.sum() >= min_reviews and n_reviewers >= MIN_SLICE_REVIEWERS:
             draws = bootstrap.means_of_part(absolute, within)
             row |= _estimate(row["mae"], draws).named("mae")
             smaller = min(n_reviewers, count_reviewers(reviewers[rest]))
-            if rest.sum() >= min_reviews and smaller >= MIN_REVIEWERS:
+            if rest.sum() >= min_reviews and smaller >= MIN_SLICE_REVIEWERS:
                 draws = draws - bootstrap.means_of_part(absolute, rest)
                 difference = row["mae"] - absolute[rest].mean()
                 row |= _estimate(difference, draws).named("minus_rest")
@@ -176,10 +174,13 @@ def summarise_slices(table: pd.DataFrame) -> str:
     if not n_judged:
         return "No slice has enough reviews to be judged by itself."
     if worse.empty:
-        return f"Of {n_judged} slices none is further off than the rest of its group beyond chance."
+        return f"Of the {n_judged} slices that are large enough none is worse than the rest of its group beyond chance."
     named = ", ".join(f"{TITLES[row['group']].lower()} {row['slice']}" for _, row in worse.iterrows())
     verb = "is" if len(worse) == 1 else "are"
-    return f"Of {n_judged} slices {len(worse)} {verb} further off than the rest of the group beyond chance: {named}."
+    return (
+        f"Of the {n_judged} slices that are large enough {len(worse)} {verb} worse than the rest of the group "
+        f"beyond chance: {named}."
+    )
 
 
 def slices_by_group(table: pd.DataFrame) -> dict[str, list[dict[Hashable, Any]]]:

@@ -10,7 +10,7 @@ non-inferiority: the whole interval below a margin (Piaggio et al. 2012, CONSORT
 
 Slices are many, so that some look worse by chance alone. Each gets an interval wide enough that all of them together
 hold in 95 % of cases (Bonferroni: with ``m`` slices the tail of each is 0.025 / m), and it is worse only where that
-interval lies above a margin. A slice at the margin blocks a promotion once in forty times, however many there are.
+interval lies above a margin: even if every slice lies at the margin, they block at most one promotion in forty.
 """
 
 from collections.abc import Mapping, Sequence
@@ -249,8 +249,8 @@ def low_of_several(difference: Estimate, n: int) -> float:
 
 
 def _validated(validated: bool | None) -> Condition:
-    found = {True: "every promise kept", False: "a broken promise", None: "no reports/validation.json in its run"}
-    return Condition("validated", validated is True, found[validated], "every promise kept")
+    found = {True: "every hard promise kept", False: "a broken promise", None: "no reports/validation.json in its run"}
+    return Condition("validated", validated is True, found[validated], "every hard promise kept")
 
 
 def _not_rolled_back(rolled_back: str | None) -> Condition:

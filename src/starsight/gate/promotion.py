@@ -1,4 +1,5 @@
-"""Promote a challenger, or bring back the champion before: the alias ``champion`` moves here and nowhere else.
+"""Promote a challenger, or bring back the champion before. The alias ``champion`` moves here and, for the very first
+version, in ``starsight.tracking.registry``.
 
 Order of a change: an intention in the ledger, the alias, the ledger again. A crash between them leaves an intention,
 and the next call settles it by asking the registry. One promotion at a time on one machine; that nobody elsewhere moved

@@ -286,7 +286,8 @@ class EvaluateParams(Section):
         return self
 
     min_slice_reviews: Annotated[int, Field(ge=2)]
-    """A slice of the test reviews with fewer is listed, but has no interval and is not judged."""
+    """A slice of the test reviews with fewer is listed, but has no interval and is not judged. The page informs, where
+    the gate refuses (``promote.min_slice_reviews``); hence it asks for fewer."""
 
 
 class ExplainParams(Section):
@@ -306,14 +307,15 @@ class PromoteParams(Section):
     """What a challenger must show to become champion (``starsight promote``)."""
 
     margin_stars: NonNegativeFloat
-    """A challenger whose MAE is at most so many stars above the champion's, by the upper end of the 95 % interval, is
+    """A challenger whose MAE is less than so many stars above the champion's, by the upper end of the 95 % interval, is
     as close; it is promoted if it is cheaper, too."""
     min_saving: Share
     """Share of the champion's seconds a review that a challenger must save to count as cheaper."""
     slice_margin_stars: NonNegativeFloat
     """A slice counts as worse where its MAE is more stars than this above the champion's, beyond chance."""
     min_slice_reviews: PositiveInt
-    """Smaller slices are not judged."""
+    """Smaller slices are not judged. More than the page asks: here a slice can refuse a model, and the interval that it
+    rests on is too narrow for few reviewers."""
     min_reviewers: Annotated[int, Field(ge=2)]
     """Fewest reviewers an interval may rest on, of the whole test split as of a slice; from fewer it comes out too
     narrow."""

@@ -8,7 +8,8 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 
 from starsight.errors import RegistryError
-from starsight.evaluate.crossvalidation import FOLD_COLUMNS, CrossValidation, Earlier
+from starsight.evaluate.fold_summary import CrossValidation, Earlier
+from starsight.evaluate.folds import FOLD_COLUMNS
 from starsight.layout import Layout
 from starsight.tracking.runs import Run
 from starsight.tracking.store import registry_errors
