@@ -1,5 +1,7 @@
 """What is written stands whole under its name, or not at all."""
 
+from pathlib import Path
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -92,3 +94,35 @@ def test_a_growing_table_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError), growing_table(tmp_path / "table.parquet", SCHEMA):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_does_not_take_the_place_of_a_folder(tmp_path):
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/kept").touch()
+    with pytest.raises(IsADirectoryError, match="reports"):
+        write_json({"n": 1}, tmp_path / "reports")
+    assert [path.name for path in tmp_path.rglob("*")] == ["reports", "kept"]
+
+
+def test_a_folder_comes_back_where_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "old").touch()
+    rename = Path.rename
+
+    def fail(self, target):
+        if self.name.endswith(".partial"):
+            raise OSError("disk")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(OSError, match="disk"), replacing(folder) as partial:
+        partial.mkdir()
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "old"]
+
+
+def test_a_column_that_is_not_there_is_one_line(tmp_path):
+    write_table(pd.DataFrame({"n": [1], "word": ["dress"]}), tmp_path / "words.parquet", SCHEMA)
+    with pytest.raises(DataError, match="has no column stars; run dvc repro") as caught:
+        read_table(tmp_path / "words.parquet", columns=["word", "stars"])
+    assert "\n" not in str(caught.value)

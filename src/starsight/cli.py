@@ -8,11 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from starsight.errors import RegistryError, StarsightError, trouble
+from starsight.errors import DataError, ParamsError, RegistryError, StarsightError, trouble
+
+if TYPE_CHECKING:
+    from starsight.layout import Layout
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -54,7 +57,9 @@ def compare(
         raise typer.BadParameter(f"--metric is one of {', '.join(METRICS)}; found {metric!r}")
     with one_line_errors():
         layout = Layout()
-        page = html or layout.comparison_page
+        page = layout.comparison_page if html is None else html
+        if page.is_dir():
+            raise DataError(f"--html {page} is a folder; name a file: --html {page / 'comparison.html'}")
         lined_up = line_up(layout, load_params(layout.params), metric, test_rows=rows)
         write_comparison_page(lined_up, page)
         if as_json:
@@ -85,10 +90,13 @@ def sweep(
         swept.run()
         for line in swept.verdict():
             typer.echo(line)
-        lined_up = line_up(layout, params, dataset=swept.dataset)
+        ended = typer.Exit(130 if swept.stopped else int(bool(swept.failed)))
+        if swept.stopped and not swept.done:
+            raise ended
+        lined_up = line_up(layout, params, test_rows=swept.test_rows(), dataset=swept.dataset)
         write_comparison_page(lined_up, layout.comparison_page)
         print_line_up(lined_up, layout.comparison_page)
-    raise typer.Exit(130 if swept.stopped else int(bool(swept.failed)))
+    raise ended
 
 
 @app.command("ingest-check")
@@ -136,14 +144,14 @@ def promote(
     """Make a registered version champion if it is better on the test reviews, rated now by both; else exit with 1."""
     from starsight.gate.promotion import promote as challenge
     from starsight.gate.view import show_outcome
-    from starsight.layout import Layout
     from starsight.params import load_params
 
+    _check_text(reason)
     given = bool(reason and reason.strip())
     if force != given:
         raise typer.BadParameter("--force needs --reason TEXT" if force else "--reason goes with --force")
     with one_line_errors():
-        layout = Layout()
+        layout = _repository()
         number = str(version) if version else None
         outcome = challenge(layout, load_params(layout.params), number=number, reason=reason, dry_run=dry_run)
         show_outcome(outcome, layout, dry_run=dry_run)
@@ -156,10 +164,10 @@ def rollback(reason: Annotated[str | None, typer.Option(help="Why; recorded.")] 
     """Bring back the champion before the present one; again, the one before that."""
     from starsight.gate.promotion import rollback as take_back
     from starsight.gate.view import show_rollback
-    from starsight.layout import Layout
 
+    _check_text(reason)
     with one_line_errors():
-        layout = Layout()
+        layout = _repository()
         show_rollback(take_back(layout, reason), layout)
 
 
@@ -168,10 +176,19 @@ def history(as_json: Annotated[bool, typer.Option("--json", help="As JSON, with 
     """Show who was champion, when and why."""
     from starsight.gate.history import show_history
     from starsight.gate.ledger import read_ledger
-    from starsight.layout import Layout
 
     with one_line_errors():
-        show_history(read_ledger(Layout().promotions), as_json=as_json)
+        layout = _repository()
+        entries = read_ledger(layout.promotions)
+        unrecorded = None
+        if not entries and (layout.mlflow_database.exists() or "MLFLOW_TRACKING_URI" in os.environ):
+            from starsight.tracking.versions import find_champion
+
+            try:
+                unrecorded = find_champion(layout)
+            except RegistryError as error:
+                typer.echo(f"starsight: whether the registry has a champion is not known: {error}", err=True)
+        show_history(entries, unrecorded.name if unrecorded else None, as_json=as_json)
 
 
 @app.command()
@@ -182,11 +199,10 @@ def ui(
     ),
 ) -> None:
     """Open the MLflow UI on the runs and models of this repository."""
-    from starsight.layout import Layout
     from starsight.tracking.store import connect, tracking_uri
 
     with one_line_errors():
-        layout = Layout()
+        layout = _repository()
         connect(layout)
         _check_free(host, port)
         typer.echo(f"MLflow UI: http://{host}:{port}   (Ctrl-C ends it)")
@@ -226,6 +242,28 @@ def docs(
         if stale := stale_pages(layout):
             typer.echo(f"out of date: {', '.join(stale)}; run make docs.", err=True)
             raise typer.Exit(1)
+
+
+def _repository() -> "Layout":
+    """The layout of this folder, for commands that would else make a store wherever they are called.
+
+    Raises:
+        ParamsError: this is not the repository.
+    """
+    from starsight.layout import Layout
+
+    layout = Layout()
+    if not layout.params.exists():
+        raise ParamsError(f"no params.yaml in {layout.root}; run from the repository's folder.")
+    return layout
+
+
+def _check_text(reason: str | None) -> None:
+    """Refuse what the terminal sent as bytes that are no UTF-8: it could not be recorded."""
+    try:
+        (reason or "").encode()
+    except UnicodeEncodeError:
+        raise typer.BadParameter("--reason is not UTF-8 text") from None
 
 
 @contextmanager

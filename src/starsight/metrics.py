@@ -38,7 +38,8 @@ class Metric:
     combine: Callable[[Terms], NDArray[np.float64]]
     """Sums ``(samples, terms)`` to values ``(samples,)``; NaN where it is not defined."""
     squared: bool = False
-    """Whether it is made best by the mean, as every measure of squared errors is; else by the median."""
+    """Whether it measures squared errors, so that a rival may be given another answer to it than to the others."""
+    higher_is_better: bool = False
 
     def __call__(self, stars_true: Stars, stars_pred: Stars) -> float:
         """Measure predictions; both ``(reviews,)``, in stars."""
@@ -136,20 +137,27 @@ rmse = Metric(
 )
 """Root of the mean squared error, in stars. The constant that makes it least is the mean of the true stars."""
 
-accuracy = Metric("accuracy", lambda true, pred: with_count(_stars_apart(true, pred) == 0), mean_of)
+accuracy = Metric(
+    "accuracy", lambda true, pred: with_count(_stars_apart(true, pred) == 0), mean_of, higher_is_better=True
+)
 """Share of the reviews whose prediction, to the nearest whole star, is the star that was given."""
 
-within_one = Metric("within_one", lambda true, pred: with_count(_stars_apart(true, pred) <= 1), mean_of)
+within_one = Metric(
+    "within_one", lambda true, pred: with_count(_stars_apart(true, pred) <= 1), mean_of, higher_is_better=True
+)
 """Share of the reviews whose prediction, to the nearest whole star, is at most one star away."""
 
 macro_mae = Metric("macro_mae", _absolute_errors_by_star, _mean_over_stars)
 """Mean over the true stars of the MAE of each, in stars: every star counts the same, however rare (Baccianella, Esuli
 and Sebastiani 2009, Evaluation Measures for Ordinal Regression). A star without a review is not in the mean."""
 
-skill = Metric("skill", _skill_terms, _skill, squared=True)
+skill = Metric("skill", _skill_terms, _skill, squared=True, higher_is_better=True)
 """1 - MSE / variance of the true stars: 1 is perfect, 0 is no better than their mean, below 0 is worse. Not defined
 where all true stars are the same. It is the mean squared error skill score of Murphy 1988 against the sample's mean."""
 
-spearman = Metric("spearman", _rank_terms, _correlation)
+spearman = Metric("spearman", _rank_terms, _correlation, higher_is_better=True)
 """Spearman's rank correlation, -1 to 1. On a resample it is the correlation of the ranks among all the reviews: nothing
 is ranked anew. Not defined where all predictions, or all true stars, are the same."""
+
+METRICS = (mae, rmse, macro_mae, skill, accuracy, within_one, spearman)
+"""All of them."""

@@ -1,6 +1,7 @@
 """Read and write tables and JSON. What is written stands beside its final name first, and is then renamed:
 a half-written file never carries the name that a reader looks for."""
 
+import errno
 import json
 import os
 import shutil
@@ -23,16 +24,24 @@ _ROW_GROUP_BYTES: Final = 32_000_000
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a path beside ``path`` to write a file or a folder to; renames it to ``path`` when the block succeeds."""
+    """Yields a path beside ``path`` to write a file or a folder to; renames it to ``path`` when the block succeeds.
+
+    Raises:
+        IsADirectoryError: a file was written, and ``path`` is a folder, which stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
     partial, old = (path.with_name(f".{path.name}.{os.getpid()}.{what}") for what in ("partial", "old"))
     try:
         yield partial
         if path.is_dir():  # a rename replaces a file, but no folder: the old one steps aside whole, and goes last
+            if not partial.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
             path.rename(old)
         partial.rename(path)
     finally:
+        if old.exists() and not path.exists():  # the second rename failed
+            old.rename(path)
         _remove(partial)
         _remove(old)
 
@@ -151,9 +160,11 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """Read a Parquet file.
 
     Raises:
-        DataError: the file is missing or not Parquet.
+        DataError: the file is missing or not Parquet, or lacks one of ``columns``.
     """
     try:
+        if lacking := set(columns or ()) - set(pq.read_schema(path).names):
+            raise DataError(f"{path} has no column {', '.join(sorted(lacking))}; run dvc repro, which writes it anew.")
         return pd.read_parquet(path, columns=columns)
     except FileNotFoundError:
         raise missing(path) from None

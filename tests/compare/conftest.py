@@ -56,7 +56,8 @@ class Store:
     def run(self, model, reviews, noise, *, seed=1, tagged=True, kept=True, dataset="tiny", **metrics):
         """A finished run that is off by ``noise`` stars in either direction; its id."""
         truth = reviews["stars"].to_numpy()
-        errors = noise * np.random.default_rng(seed).choice([-1.0, 1.0], N) * np.linspace(0.5, 1.5, N)
+        generator = np.random.default_rng(seed)
+        errors = noise * generator.choice([-1.0, 1.0], N) * generator.permutation(np.linspace(0.5, 1.5, N))
         bootstrap = ClusterBootstrap(list(reviews["user_id"]), draws=100, seed=0)
         recorded = {}
         for metric in (mae, rmse):

@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import threading
+import time
+from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
@@ -12,6 +14,7 @@ from starsight.cli import app
 from starsight.compare import sweep as sweeps
 from starsight.compare.sweep import Sweep
 from starsight.errors import DataError, ParamsError
+from starsight.tracking.evidence import RecordedRun
 
 
 @pytest.fixture
@@ -84,3 +87,60 @@ def test_outside_a_git_repository_a_sweep_says_so(params, layout, tmp_path, monk
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(DataError, match="is in no git repository"):
         Sweep(["minilm"], [], params, layout).run()
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *("++model=bert", "params.yaml:model=bert", "model =bert", "dataset='mine'", "dataset= mine", "dataset=nosuch"),
+        *("nokey=3", "finetune.nokey=3", "seed.x=1", "~seed=1"),
+    ],
+)
+def test_a_setting_that_dvc_would_read_otherwise_or_not_at_all_is_refused_before_anything_runs(params, layout, setting):
+    with pytest.raises(ParamsError, match="nothing was run: setting") as caught:
+        Sweep(["minilm"], [setting], params, layout)
+    assert repr(setting) in str(caught.value)
+
+
+def test_a_sweep_that_is_stopped_before_any_run_ends_with_130(layout, monkeypatch, programs):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    programs["tiny"] = ""
+    monkeypatch.setattr(sweeps, "_run_to_the_end", stopped)
+    done = CliRunner().invoke(app, ["sweep", "tiny"])
+    assert done.exit_code == 130
+    assert "not run, for the sweep was stopped: tiny" in done.output
+
+
+@pytest.mark.parametrize("stops", [2, 3])
+def test_a_second_stop_waits_on_and_a_third_one_kills(params, layout, programs, stops, tmp_path):
+    ready, ended = tmp_path / "ready", tmp_path / "ended"
+    programs["minilm"] = (
+        "import pathlib, signal, time\nsignal.signal(signal.SIGINT, lambda *_: None)\n"
+        f"pathlib.Path({str(ready)!r}).touch()\ntime.sleep(4)\npathlib.Path({str(ended)!r}).touch()"
+    )
+
+    def stop():
+        while not ready.exists():
+            pass
+        for _ in range(stops):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+
+    threading.Thread(target=stop, daemon=True).start()
+    sweep = Sweep(["minilm"], [], params, layout)
+    sweep.run()
+    assert sweep.stopped
+    assert ended.exists() == (stops == 2)
+
+
+def test_the_page_is_about_the_reviews_of_the_experiments_and_not_of_the_newest_run(params, layout, monkeypatch):
+    now = datetime.now(UTC)
+    runs = [RecordedRun(run_id, "n", "m", now, "tiny", f"rows of {run_id}") for run_id in ("newer", "restored")]
+    monkeypatch.setattr(sweeps, "finished_runs", lambda _: runs)
+    monkeypatch.setattr(Sweep, "_run_id", lambda *_: "restored")
+    sweep = Sweep(["minilm"], [], params, layout)
+    assert sweep.test_rows() is None
+    sweep.done.append("minilm")
+    assert sweep.test_rows() == "rows of restored"

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from starsight.evaluate.baselines import best_constants, ridge_on_states, ridge_predictions
-from starsight.metrics import mae, rmse
+from starsight.errors import DataError
+from starsight.evaluate.baselines import best_constant, ridge_on_states, ridge_predictions
+from starsight.metrics import accuracy, macro_mae, mae, rmse, skill, spearman, within_one
 
 PRAISE, COMPLAINT, FILLER = (
     ["lovely", "perfect", "great"],
@@ -31,17 +32,26 @@ def reviews():
     return [make_reviews(n, seed) for seed, n in enumerate((400, 100, 100))]
 
 
-def test_the_best_constants_are_the_median_and_the_mean_of_the_training_stars():
-    constants = best_constants(np.array([1.0, 5.0, 5.0, 4.0]))
-    assert (constants.median, constants.mean) == (4.5, 3.75)
+@pytest.mark.parametrize(
+    ("metric", "constant"),
+    [(mae, 4.5), (rmse, 3.75), (macro_mae, 4.0), (skill, 3.75), (accuracy, 4.5), (within_one, 4.5), (spearman, 4.5)],
+)
+def test_the_best_constant_is_that_of_the_metric(metric, constant):
+    assert best_constant(metric, np.array([1.0, 5.0, 5.0, 4.0])) == constant
+
+
+def test_training_reviews_without_a_word_in_common_are_one_line():
+    stars = np.array([1.0, 5.0])
+    for texts in (["one", "two"], ["☺", "☹"]):
+        with pytest.raises(DataError, match="no word stands in two of the 2 training reviews"):
+            ridge_predictions(texts, stars, texts, stars, texts, [1.0])
 
 
 def test_ridge_beats_the_best_constants(reviews):
     train, validation, (texts, stars) = reviews
     ridge = ridge_predictions(*train, *validation, texts, [0.1, 1.0, 10.0])
-    constants = best_constants(train[1])
-    assert mae(stars, ridge.stars_pred) < 0.7 * mae(stars, np.full(100, constants.median))
-    assert rmse(stars, ridge.stars_pred_rmse) < 0.7 * rmse(stars, np.full(100, constants.mean))
+    assert mae(stars, ridge.stars_pred) < 0.7 * mae(stars, np.full(100, best_constant(mae, train[1])))
+    assert rmse(stars, ridge.stars_pred_rmse) < 0.7 * rmse(stars, np.full(100, best_constant(rmse, train[1])))
 
 
 def test_ridge_stays_between_one_and_five_stars(reviews):

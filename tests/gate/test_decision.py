@@ -52,8 +52,8 @@ def test_a_model_that_is_closer_by_a_twentieth_of_a_star_is_promoted_nearly_alwa
 def test_chance_over_thirty_slices_blocks_hardly_ever():
     blocked = 0
     for seed in range(60):
-        *_, slices, _, _ = verdict(made_up(seed, n_slices=30), draws=100, slice_margin_stars=0.0).others
-        blocked += not slices.passed
+        judged = verdict(made_up(seed, n_slices=30), draws=100, slice_margin_stars=0.0)
+        blocked += "no slice worse" in [condition.name for condition in judged.failed]
     assert blocked <= 6  # 30 slices, each judged alone at 2.5 %, would block one of two
 
 
@@ -128,11 +128,24 @@ def test_a_slice_with_few_reviews_or_few_people_is_not_judged():
     assert verdict(replace(evidence, reviewers=of_one)).passed
 
 
+def test_rare_unhappy_customers_are_judged_together_where_each_star_is_too_rare():
+    evidence = made_up(0, better_by=0.15)
+    stars = np.repeat([1, 2, 3, 5], [15, 20, 40, N - 75])
+    slices = [Slice("stars", str(star), stars == star) for star in (1, 2, 3, 5)]
+    errors = np.where(stars <= 2, evidence.champion.errors + 2.0, evidence.challenger.errors)
+    given_up = replace(evidence.challenger, errors=np.where(stars > 3, 0.0, errors))
+    judged = verdict(replace(evidence, slices=slices, challenger=given_up))
+    assert judged.closer.passed
+    assert [condition.name for condition in judged.failed] == ["no slice worse"]
+    assert judged.failed[0].found.startswith("of 2 judged, worse: stars 1 to 3 ")
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [
         ({"validated": False}, "validated"),
         ({"validated": None}, "validated"),
+        ({"datasets": ("toys", "books")}, "same dataset"),
         ({"rolled_back": "rolled back on 2026-01-01: complaints"}, "not rolled back"),
     ],
 )

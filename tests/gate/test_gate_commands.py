@@ -57,10 +57,11 @@ def test_history_shows_who_when_and_why_and_as_json_every_figure(layout):
 
 def test_history_needs_no_registry_and_says_where_there_is_none_yet(layout, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert starsight("history").exit_code == 0
     layout.promotions.unlink()
     assert "Nobody was champion yet" in starsight("history").output
-    assert json.loads(starsight("history", "--json").output) == []
+    assert json.loads(starsight("history", "--json").stdout) == []
 
 
 def test_history_loads_neither_torch_nor_mlflow():
@@ -86,5 +87,29 @@ def test_a_ledger_that_git_could_not_merge_is_one_line(layout):
     for command in (["history"], ["rollback"], ["promote", "--version", BETTER]):
         done = starsight(*command)
         assert done.exit_code == 1
-        assert "promotions.jsonl, line 1, is no entry" in done.stderr
+        assert "promotions.jsonl, line 1, is where git could not merge" in done.stderr
     assert champion() == MEDIOCRE
+
+
+def test_history_without_a_record_names_the_champion_of_the_registry(layout):
+    layout.promotions.unlink()
+    done = starsight("history")
+    assert done.exit_code == 0
+    assert "version 1 (tiny1) is champion, and the record knows nothing" in done.output
+
+
+@pytest.mark.parametrize("command", ["history", "rollback", "ui"])
+def test_outside_the_repository_a_command_is_one_line_and_makes_nothing(command, tmp_path, monkeypatch):
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    done = starsight(command)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("starsight: no params.yaml in ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["rollback"], ["promote", "--force"]])
+def test_a_reason_that_is_no_text_is_wrong_usage(layout, command):
+    before = layout.promotions.read_text()
+    assert starsight(*command, "--reason", "\udcff").exit_code == 2
+    assert layout.promotions.read_text() == before

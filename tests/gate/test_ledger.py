@@ -29,7 +29,7 @@ def test_what_is_written_is_read_again(tmp_path):
     assert len(path.read_text().splitlines()) == 2
 
 
-@pytest.mark.parametrize("line", ["<<<<<<< HEAD", "{}", '{"kind": "crowned"}', ""])
+@pytest.mark.parametrize("line", ["nonsense", "{}", '{"kind": "crowned"}'])
 def test_a_line_that_is_no_entry_is_named_with_its_number(tmp_path, line):
     path = tmp_path / "promotions.jsonl"
     write_ledger([FIRST], path)
@@ -74,3 +74,57 @@ def test_who_was_taken_back_is_known_until_promoted_again():
     assert rolled_back([FIRST, SECOND, back], "run2") == f"rolled back on {back.time[:10]}: complaints"
     assert rolled_back([FIRST, SECOND, back], "run1") is None
     assert rolled_back([FIRST, SECOND, back, entry("forced", "2", "1")], "run2") is None
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0c"])
+def test_a_reason_with_any_character_is_read_again(tmp_path, separator):
+    path = tmp_path / "promotions.jsonl"
+    odd = FIRST.model_copy(update={"why": f"one{separator}two"})
+    write_ledger([odd, SECOND], path)
+    assert read_ledger(path) == [odd, SECOND]
+
+
+@pytest.mark.parametrize("line", ["<<<<<<< HEAD", "=======", ">>>>>>> theirs"])
+def test_a_ledger_that_git_could_not_merge_says_how_to_mend_it(tmp_path, line):
+    path = tmp_path / "promotions.jsonl"
+    write_ledger([FIRST], path)
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(
+        DataError, match=r"line 2, is where git could not merge .*keep the lines of both sides in order"
+    ):
+        read_ledger(path)
+
+
+def test_blank_lines_are_passed_over(tmp_path):
+    path = tmp_path / "promotions.jsonl"
+    write_ledger([FIRST], path)
+    path.write_text("\n" + path.read_text() + "\n  \n")
+    assert read_ledger(path) == [FIRST]
+
+
+def test_a_ledger_that_is_not_utf_8_is_one_line(tmp_path):
+    path = tmp_path / "promotions.jsonl"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match=r"promotions\.jsonl is not UTF-8"):
+        read_ledger(path)
+
+
+def test_a_figure_that_is_no_number_is_named_with_its_line(tmp_path):
+    path = tmp_path / "promotions.jsonl"
+    write_ledger([FIRST.model_copy(update={"figures": {"mae": 0.5}})], path)
+    path.write_text(path.read_text().replace("0.5", "NaN"))
+    with pytest.raises(DataError, match=r"line 1, is no entry \(figures\.mae"):
+        read_ledger(path)
+
+
+def test_a_promotion_that_stands_there_twice_counts_once():
+    assert versions(reigns([FIRST, SECOND, SECOND])) == ["1", "2"]
+
+
+def test_a_ledger_that_is_a_link_stays_one(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    path = tmp_path / "promotions.jsonl"
+    path.symlink_to(tmp_path / "elsewhere/promotions.jsonl")
+    write_ledger([FIRST], path)
+    assert path.is_symlink()
+    assert read_ledger(tmp_path / "elsewhere/promotions.jsonl") == [FIRST]

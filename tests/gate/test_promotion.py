@@ -50,7 +50,8 @@ def test_a_better_model_is_promoted_and_the_record_holds_verdict_figures_and_who
     assert last.figures["n_test_reviews"] == 240
     assert last.why.startswith("MAE −0.")
     assert [condition.partition(":")[0] for condition in last.conditions] == [
-        *("closer", "as close", "cheaper", "enough reviewers", "no slice worse", "validated", "not rolled back")
+        *("closer", "as close", "cheaper", "enough reviewers", "no slice worse"),
+        *("same dataset", "validated", "not rolled back"),
     ]
     assert version_tags(BETTER)["gate.result"] == "promoted"
     assert version_tags(BETTER)["gate.closer"].startswith("closer: passed")
@@ -145,7 +146,7 @@ def test_a_champion_that_was_deleted_is_missed_and_no_other_takes_its_place_unas
 
 
 def test_a_version_that_does_not_exist_is_answered_with_those_that_do(layout, params):
-    with pytest.raises(RegistryError, match=r"starsight has no version 99, .* there are: 1, 2, 3, 4, 5, 6"):
+    with pytest.raises(RegistryError, match=r"starsight has no version 99; there are: 1, 2, 3, 4, 5, 6"):
         promote(layout, params, number="99")
 
 
@@ -233,6 +234,7 @@ def test_an_alias_that_someone_else_moves_meanwhile_is_left_to_them(layout, para
     with pytest.raises(RegistryError, match=r"the champion changed while this was under way, to version 4"):
         promote(layout, params, number=BETTER)
     assert champion() == LUCKY
+    assert "gate.result" not in version_tags(BETTER)
 
 
 def test_an_alias_that_was_moved_without_starsight_is_noted(layout, params):
@@ -338,3 +340,90 @@ def test_a_broken_promise_in_the_runs_report_refuses(layout, params, monkeypatch
         "starsight.gate.contest.read_report", lambda version, name: json.loads(report.read_text()) | {"run": run_id}
     )
     assert [each.name for each in promote(layout, params, number=BETTER).verdict.failed] == ["validated"]
+
+
+def test_a_challenger_from_another_dataset_is_refused_on_its_own_home_ground(layout, params):
+    client = mlflow.MlflowClient()
+    better = client.get_model_version("starsight", BETTER)
+    moved = client.create_run(client.get_run(better.run_id).info.experiment_id)
+    client.log_param(moved.info.run_id, "dataset", "another")
+    for name, value in client.get_run(better.run_id).data.tags.items():
+        if name == "test_rows":
+            client.set_tag(moved.info.run_id, name, value)
+    version = client.create_model_version("starsight", better.source, moved.info.run_id)
+    verdict = promote(layout, params, number=str(version.version)).verdict
+    assert "same dataset" in [each.name for each in verdict.failed]
+    assert champion() == MEDIOCRE
+
+
+def test_a_version_is_not_called_promoted_where_the_record_cannot_be_written(layout, params, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("starsight.gate.ledger.write_ledger", full)
+    with pytest.raises(OSError, match="No space left"):
+        promote(layout, params, number=BETTER)
+    assert champion() == MEDIOCRE
+    assert "gate.result" not in version_tags(BETTER)
+
+
+def test_the_verdict_on_a_version_takes_the_place_of_an_older_one(layout, params):
+    mlflow.MlflowClient().set_model_version_tag("starsight", WORSE, "gate.gone", "of an older starsight")
+    promote(layout, params, number=WORSE)
+    tags = version_tags(WORSE)
+    assert "gate.gone" not in tags
+    assert (tags["gate.result"], tags["model"]) == ("refused", f"tiny{WORSE}")
+
+
+def forget_run(layout, number):
+    """As ``mlflow gc`` does."""
+    run_id = mlflow.MlflowClient().get_model_version("starsight", number).run_id
+    mlflow.MlflowClient().delete_run(run_id)
+    mlflow.tracking._tracking_service.utils._get_store()._hard_delete_run(run_id)
+    return run_id
+
+
+def test_a_champion_whose_run_is_gone_is_judged_by_its_model_and_comes_back(layout, params):
+    forget_run(layout, MEDIOCRE)
+    assert promote(layout, params, number=BETTER).result == "promoted"
+    rollback(layout)
+    assert champion() == MEDIOCRE
+
+
+def test_a_challenger_whose_run_is_gone_is_refused_with_its_name_and_taken_with_a_reason(layout, params):
+    run_id = forget_run(layout, BETTER)
+    with pytest.raises(RegistryError, match=rf"the run {run_id} of version 2 \(tiny2\) is gone"):
+        promote(layout, params, number=BETTER)
+    assert promote(layout, params, number=BETTER, reason="I know it").result == "forced"
+    assert champion() == BETTER
+
+
+def test_a_record_that_git_still_has_is_not_begun_anew(layout, params):
+    promote(layout, params, number=BETTER)
+    for command in (["init", "--quiet"], ["add", "promotions.jsonl"]):
+        subprocess.run(["git", *command], check=True)
+    for lose in (layout.promotions.unlink, layout.promotions.touch):
+        lose()
+        with pytest.raises(DataError, match=r"version 2 \(tiny2\) is champion; .*git checkout promotions.jsonl"):
+            rollback(layout)
+    subprocess.run(["git", "checkout", "--quiet", "promotions.jsonl"], check=True)
+    rollback(layout)
+    assert champion() == MEDIOCRE
+
+
+@pytest.mark.parametrize("content", ["[true]", "null", "{", "not JSON"])
+def test_a_report_that_is_no_object_is_as_good_as_none(layout, params, content):
+    (layout.root / "validation.json").write_text(content)
+    version = mlflow.MlflowClient().get_model_version("starsight", BETTER)
+    mlflow.MlflowClient().log_artifact(version.run_id, str(layout.root / "validation.json"), "reports")
+    try:
+        outcome = promote(layout, params, number=BETTER, dry_run=True)
+    finally:  # the artifacts are every test's
+        write_json({"passed": True}, layout.root / "validation.json")
+        mlflow.MlflowClient().log_artifact(version.run_id, str(layout.root / "validation.json"), "reports")
+    assert [each.name for each in outcome.verdict.failed] == ["validated"]
+
+
+def test_who_holds_the_lock_is_asked_of_a_file_that_may_say_nothing(layout):
+    write_json({"pid": 1}, layout.promotion_holder)
+    assert promotion._holder(layout) == ", by someone (process 1) since ?"

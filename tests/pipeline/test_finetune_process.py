@@ -176,7 +176,11 @@ def adaptable(tokenized, tmp_path_factory) -> Path:
     """The same folder with adaptation switched on, and not yet done."""
     folder = tmp_path_factory.mktemp("adaptable")
     params = yaml.safe_load((tokenized / "params.yaml").read_text())
-    params["adapt"] |= {"enabled": True, "epochs": 15, "max_reviews": 300}  # long enough to be killed in
+    params["adapt"] |= {
+        "enabled": True,
+        "epochs": 40,
+        "max_reviews": 300,
+    }  # long enough to be killed in, also on a busy machine
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     (folder / "data").symlink_to(tokenized / "data")
     return folder

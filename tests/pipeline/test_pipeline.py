@@ -201,6 +201,13 @@ def test_experiments_are_shown_and_compared_by_their_metrics(repository):
     assert {"old", "new", "diff"} <= set(compared["reports/metrics.json"]["test_mae"])
 
 
+def test_the_plots_of_two_experiments_are_drawn_into_one_page(repository):
+    repository.run("dvc", "plots", "diff", "HEAD", "second")
+    content = (repository.root / "dvc_plots/index.html").read_text()
+    titles = ("Error before and after fine-tuning", "by epoch", "second", "HEAD")
+    assert [title for title in titles if title not in content] == []
+
+
 def test_settings_of_an_adaptation_that_is_off_train_nothing_and_switching_it_on_trains_anew(repository):
     repository.run("git", "checkout", "--quiet", "--", ".")
     off = repository.run("dvc", "exp", "run", "-S", "adapt.learning_rate=0.002")
@@ -241,7 +248,7 @@ def test_the_gate_judges_the_second_model_on_the_same_rows_and_the_record_says_w
     repository.run("git", "checkout", "--quiet", "--", ".")
     repository.run("dvc", "repro")  # the clean reviews went with the stage that failed in the test before
     answer = repository.run("starsight", "promote", "--version", "2", ok=False)
-    assert "enough reviewers" in answer
+    assert "enough reviewers: failed" in answer
     assert "starsight: " not in answer  # judged, not stopped
     assert str(repository.store.get_model_version_by_alias("starsight", "champion").version) == "1"
     assert repository.store.get_model_version("starsight", "2").tags["gate.validated"].startswith("validated: passed")

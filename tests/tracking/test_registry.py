@@ -33,3 +33,19 @@ def test_the_first_version_is_champion_and_the_next_a_challenger_that_changes_no
     (row,) = model.predict(["lovely"]).to_dict("records")
     assert 1 <= row["stars_low"] < row["stars"] < row["stars_high"] <= 5
     assert list(row) == ["stars", "stars_low", "stars_high"]
+
+
+def test_after_a_champion_was_deleted_the_next_version_does_not_take_its_place_unasked(layout, finetuned, caplog):
+    layout.model_card.parent.mkdir()
+    layout.model_card.write_text("# Model card")
+
+    def register(name):
+        with open_run(layout, name, layout.scratch / name) as run:
+            register_model(run, finetuned, {"test_mae": 0.4}, layout.model_card, layout.promotions)
+
+    register("first")
+    mlflow.MlflowClient().delete_model_version("starsight", "1")
+    layout.promotions.unlink()
+    register("second")
+    assert set(mlflow.MlflowClient().get_registered_model("starsight").aliases) == {"challenger"}
+    assert "starsight promote --force --reason TEXT" in caplog.text

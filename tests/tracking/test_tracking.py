@@ -1,8 +1,10 @@
 """One run an experiment, always brought to an end; a store that survives eight processes at once; a champion."""
 
+import importlib
 import signal
 import subprocess
 import sys
+import time
 
 import mlflow
 import pytest
@@ -14,7 +16,7 @@ from starsight.layout import Layout
 from starsight.params import load_params
 from starsight.tables import write_json
 from starsight.tracking.runs import continue_run, describe_origin, flatten_params, open_run, run_name, write_run_file
-from starsight.tracking.store import connect, tracking_uri
+from starsight.tracking.store import connect, registry_errors, tracking_uri
 
 
 @pytest.fixture
@@ -168,3 +170,27 @@ def test_a_stop_in_the_middle_of_a_write_waits_until_it_is_done_and_the_run_is_k
     run_id = run_id_file.read_text()
     assert mlflow.get_run(run_id).data.metrics["loss"] == 0.5
     assert status(run_id) == "KILLED"
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.write_text("no database " * 100)])
+def test_a_database_that_is_none_is_said_at_once(layout, make):
+    layout.mlruns.mkdir()
+    make(layout.mlflow_database)
+    started = time.monotonic()
+    with pytest.raises(RegistryError, match=r"the MLflow store .*mlflow\.db (is a folder|cannot be opened)") as caught:
+        connect(layout)
+    assert time.monotonic() - started < 10
+    assert "\n" not in str(caught.value)
+
+
+def test_a_store_that_keeps_us_waiting_is_named_meanwhile(layout, monkeypatch, caplog):
+    monkeypatch.setattr("starsight.tracking.store._PATIENCE_S", 0.05)
+    monkeypatch.setattr("starsight.tracking.store._check_opens", lambda _: time.sleep(0.5))
+    connect(layout)
+    assert "mlflow.db does not answer yet; still trying" in caplog.text
+
+
+def test_a_driver_that_is_missing_is_one_line():
+    message = "the store needs the module nosuch, which is not installed; install it"
+    with pytest.raises(RegistryError, match=message), registry_errors("the store"):
+        importlib.import_module("nosuch")

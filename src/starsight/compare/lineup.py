@@ -136,7 +136,9 @@ def _grouped(runs: Sequence[RecordedRun]) -> tuple[dict[Group, list[RecordedRun]
     rest: list[tuple[RecordedRun, str]] = []
     for run in runs:
         if any(f"test_{metric}" not in run.metrics for metric in METRICS):
-            rest.append((run, "it has no errors on test reviews: it was trained, but not evaluated"))
+            rest.append(
+                (run, "it has no errors on test reviews: it was not evaluated, or rates with what is no number")
+            )
         elif run.dataset is None or run.test_rows is None:
             rest.append((run, "it does not say on which reviews it was measured: it was evaluated by an older version"))
         else:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from starsight.compare.before_after import before_after_charts
 from starsight.compare.lineup import Contender, LineUp
 from starsight.compare.scatter import Point, Scatter, make_scatter
 from starsight.intervals import LEVEL, Estimate
@@ -60,6 +61,7 @@ def write_comparison_page(lined_up: LineUp, path: Path) -> None:
         metric_in_words=_IN_WORDS[lined_up.metric],
         devices=sorted({each.run.device or "not recorded" for each in lined_up.contenders}),
         charts=list(_charts(lined_up)),
+        before_after_charts=before_after_charts(lined_up),
     )
 
 

@@ -1,18 +1,25 @@
 """Several models one after another through DVC, then the page that compares them."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import yaml
 from rich.console import Console
 
 from starsight.errors import DataError, ParamsError
 from starsight.layout import Layout
 from starsight.params import Params
+from starsight.tables import read_json
+from starsight.tracking.evidence import finished_runs
 
 RAW = "data/raw"
 """Watched by ``ingest``; its files are not in git, and a copy of the repository has none unless they are copied too."""
@@ -36,25 +43,26 @@ class Sweep:
 
     def __init__(self, models: Sequence[str], settings: Sequence[str], params: Params, layout: Layout) -> None:
         problems = [f"no row {model!r} in models" for model in models if model not in params.models]
+        content = yaml.safe_load(layout.params.read_text(encoding="utf-8"))
+        self.dataset = params.dataset
+        """Row of ``datasets`` that every experiment reads."""
         for setting in settings:
-            key, equals, _ = setting.partition("=")
-            if not equals or not key:
-                problems.append(f"setting {setting!r} is not of the form name=value")
-            elif key == "model":
-                problems.append(f"setting {setting!r}: the models are those that the sweep was given")
+            problem = _problem(setting, content)
+            if problem:
+                problems.append(f"setting {setting!r} {problem}")
+            elif setting.startswith("dataset="):
+                self.dataset = setting.partition("=")[2]
         if problems:
             raise ParamsError(
                 f"nothing was run: {'; '.join(problems)}. Rows of models: {', '.join(sorted(params.models))}."
             )
         self.models = list(dict.fromkeys(models))
         self.settings = list(settings)
-        chosen = [setting.partition("=")[2] for setting in settings if setting.startswith("dataset=")]
-        self.dataset = chosen[-1] if chosen else params.dataset
-        """Row of ``datasets`` that every experiment reads."""
         self.done: list[str] = []
         self.failed: list[str] = []
         self.stopped = False
         self._layout = layout
+        self._started = time.strftime("%Y%m%d-%H%M%S")
 
     @property
     def left(self) -> list[str]:
@@ -86,9 +94,56 @@ class Sweep:
             lines.append(f"not run, for the sweep was stopped: {', '.join(self.left)}")
         return [*lines, "this folder is as it was; dvc exp show lists the experiments, dvc exp apply brings one in"]
 
+    def test_rows(self) -> str | None:
+        """On which test reviews the experiments were measured, by their hash; None where nobody knows.
+
+        DVC restores an experiment that it knows from its cache, and no run is new then: the experiment's own
+        ``models/run.json`` names the run that made its model.
+        """
+        ids = {self._run_id(model) for model in self.done}
+        return next((run.test_rows for run in finished_runs(self._layout) if run.run_id in ids), None)
+
+    def _run_id(self, model: str) -> str | None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "run.json"
+            asked = [".", "models/run.json", "--rev", self._name(model), "--out", str(file)]
+            command = [sys.executable, "-m", "dvc", "get", "--quiet", *asked]
+            subprocess.run(command, cwd=self._layout.home, capture_output=True, check=False)  # noqa: S603
+            return read_json(file).get("run_id") if file.exists() else None
+
+    def _name(self, model: str) -> str:
+        """Of its experiment, and of its run."""
+        return f"{re.sub(r'[^A-Za-z0-9_-]', '-', model)}-{self._started}"
+
     def _command(self, model: str) -> list[str]:
         settings = [option for setting in self.settings for option in ("-S", setting)]
-        return [sys.executable, "-m", "dvc", "exp", "run", "--temp", "-S", f"model={model}", *settings]
+        named = ["--name", self._name(model)]
+        return [sys.executable, "-m", "dvc", "exp", "run", *named, "--temp", "-S", f"model={model}", *settings]
+
+
+def _problem(setting: str, content: Any) -> str | None:
+    """What is wrong with a setting ``name=value``, read as DVC would; None where nothing is.
+
+    DVC knows more forms (``++name``, ``file:name``, quotes), with which a setting could get past these questions.
+
+    Args:
+        setting: From the command line.
+        content: Of ``params.yaml``.
+    """
+    key, equals, value = setting.partition("=")
+    if not equals or not re.fullmatch(r"[\w.-]+", key):
+        return "is not of the form name=value"
+    if re.search(r"^\s|\s$|['\"\n]", value):
+        return "has quotes or spaces around its value; leave them out"
+    if key == "model":
+        return "is not for a sweep: the models are those that it was given"
+    if key == "dataset" and value not in content["datasets"]:
+        return f"names no row of datasets; there are: {', '.join(sorted(map(str, content['datasets'])))}"
+    for part in key.split("."):
+        if not isinstance(content, dict) or part not in content:
+            return "names nothing that is in params.yaml"
+        content = content[part]
+    return None
 
 
 def _untracked(folder: Path) -> list[str]:
@@ -121,8 +176,21 @@ def _run_to_the_end(command: list[str], folder: Path) -> int:
         except KeyboardInterrupt:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGINT)
-            process.wait()
+            _wait_on(process)
             raise
+
+
+def _wait_on(process: "subprocess.Popen[bytes]") -> None:
+    """Wait until a process that was asked to stop has ended; of two more stops the second kills it and its group."""
+    try:
+        process.wait()
+    except KeyboardInterrupt:
+        Console(stderr=True, highlight=False).print("Waiting until it has put its run away; once more kills it.")
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 @contextmanager

@@ -10,25 +10,16 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from starsight.metrics import Stars, mae, rmse
+from starsight.errors import DataError
+from starsight.metrics import Metric, Stars, mae, rmse
 from starsight.progress import Bar, progress
-from starsight.records import MAX_STARS, MIN_STARS
+from starsight.records import MAX_STARS, MIN_STARS, WHOLE_STARS
 
 WORD_PATTERN = r"(?u)\b\w+(?:['’]\w+)?\b|[!?]"
 """Words, didn't as one, and the two marks that carry feeling: each lowered the validation error."""
 
 TOLERANCE = 1e-3
 """Relative, of the conjugate gradients: at 1e-4 the errors are the same to the fourth decimal, at half the speed."""
-
-
-@dataclass(frozen=True)
-class Constants:
-    """The best that can be said of a review without reading it, in stars."""
-
-    median: float
-    """Makes MAE least."""
-    mean: float
-    """Makes RMSE least."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +36,14 @@ class RidgePredictions:
     """Strength with the least RMSE."""
 
 
-def best_constants(train_stars: Stars) -> Constants:
-    """The median and the mean of the training reviews."""
-    return Constants(median=float(np.median(train_stars)), mean=float(np.mean(train_stars)))
+def best_constant(metric: Metric, train_stars: Stars) -> float:
+    """The best that can be said of a review without reading it, in stars: the median, the mean or the whole star that
+    does best on the training reviews ``(reviews,)``; the median where the metric is not defined for constants."""
+    candidates = [float(np.median(train_stars)), float(np.mean(train_stars)), *map(float, WHOLE_STARS)]
+    values = np.array([metric(train_stars, np.full(len(train_stars), each)) for each in candidates])
+    if np.isnan(values).all():
+        return candidates[0]
+    return candidates[int(np.nanargmax(values) if metric.higher_is_better else np.nanargmin(values))]
 
 
 def ridge_predictions(
@@ -69,12 +65,21 @@ def ridge_predictions(
         validation_stars: ``(reviews,)``, in stars.
         test_texts: Reviews to predict.
         alphas: Strengths to try, each a penalty on the squared weights.
+
+    Raises:
+        DataError: no word stands in two of the training reviews.
     """
     with progress("ridge on word counts", total=len(alphas) + 3, unit="steps") as bar:
         words = TfidfVectorizer(
             ngram_range=(1, 2), sublinear_tf=True, min_df=2, token_pattern=WORD_PATTERN, dtype=np.float32
         )
-        train = words.fit_transform(train_texts)
+        try:
+            train = words.fit_transform(train_texts)
+        except ValueError:  # its words are about pruning and vocabularies
+            raise DataError(
+                f"no word stands in two of the {len(train_texts):,} training reviews: there is nothing to learn from "
+                "their words. Are they texts? Raise finetune.max_train_reviews, or bring more reviews."
+            ) from None
         bar.update()
         validation = words.transform(validation_texts)
         bar.update()

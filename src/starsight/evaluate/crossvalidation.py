@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from starsight import metrics
 from starsight.errors import DataError
 from starsight.evaluate.baselines import ridge_predictions
 from starsight.evaluate.fold_summary import CrossValidation, Earlier, summarise_folds
@@ -62,7 +63,7 @@ def _key(folds: Folds, params: Params, layout: Layout) -> str:
         rows=folds.rows,
     )
     own = [Path(__file__).with_name(f"{module}.py") for module in ("baselines", "crossvalidation", "folds")]
-    return training_key(settings, [*own, *weights_and_code(params, layout)])
+    return training_key(settings, [*own, Path(metrics.__file__), *weights_and_code(params, layout)])
 
 
 def _check_same_folds(earlier: Earlier, folds: Folds) -> None:

@@ -29,11 +29,12 @@ class Method:
     """Reviews it learnt from; None where nothing here knows."""
     stars_pred: Stars
     """``(reviews,)``, in stars."""
-    stars_pred_rmse: Stars | None = None
-    """``(reviews,)``, in stars, where the squared error calls for another answer: the mean instead of the median."""
+    answers: Mapping[str, Stars] = field(default_factory=dict)
+    """``(reviews,)``, in stars, by the name of a metric that calls for another answer: the mean for RMSE, where
+    ``stars_pred`` is the median."""
     facts: Mapping[str, float] = field(default_factory=dict)
     """How it was made, by metric name, such as the strength that was chosen."""
 
     def answer(self, metric: Metric) -> Stars:
         """The stars that it is measured with, ``(reviews,)``: its better answer for that metric."""
-        return self.stars_pred_rmse if metric.squared and self.stars_pred_rmse is not None else self.stars_pred
+        return self.answers.get(metric.name, self.stars_pred)

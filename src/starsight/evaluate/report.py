@@ -10,13 +10,11 @@ import pandas as pd
 from starsight.evaluate.charts import Chart, make_chart
 from starsight.evaluate.methods import Method
 from starsight.intervals import LEVEL, MIN_REPEAT_REVIEWERS, ClusterBootstrap, Estimate, holm
-from starsight.metrics import Stars, accuracy, errors, macro_mae, mae, rmse, skill, spearman, within_one
+from starsight.metrics import METRICS, Stars, errors, mae, rmse
 from starsight.model.predictor import Predictions
 from starsight.pages import count, p_value, percent, stars, write_page
 from starsight.records import whole_stars
 
-RIVAL_METRICS = (mae, rmse, macro_mae, skill)
-MODEL_METRICS = (*RIVAL_METRICS, accuracy, within_one, spearman)
 COMPARED = (mae, rmse)
 """What the model and its rivals are compared by."""
 
@@ -42,10 +40,10 @@ def build_metrics(stars_true: Stars, methods: Sequence[Method], bootstrap: Clust
 
     Returns:
         ``n_test_reviews``, ``n_test_reviewers``, ``n_repeat_reviewers`` (with two or more of the test reviews) and
-        ``n_train_reviews``; ``<model>_<metric>`` of ``MODEL_METRICS`` and ``<model>_worst_decile_mae``;
-        ``<rival>_<metric>`` of ``RIVAL_METRICS``; ``<model>_minus_<rival>_mae`` and ``..._rmse``, below 0 where the
-        model is closer; each with ``_low`` and ``_high``. Differences also have ``_p``, and ``_p_holm``, which is
-        corrected for the number of rivals. What is not defined on these reviews is left out.
+        ``n_train_reviews``; ``<method>_<metric>`` of ``METRICS`` and ``<model>_worst_decile_mae``;
+        ``<model>_minus_<rival>_mae`` and ``..._rmse``, below 0 where the model is closer; each with ``_low`` and
+        ``_high``. Differences also have ``_p``, and ``_p_holm``, which is corrected for the number of rivals. What is
+        not defined on these reviews is left out.
     """
     model, *rivals = methods
     metrics: dict[str, float] = {
@@ -56,7 +54,7 @@ def build_metrics(stars_true: Stars, methods: Sequence[Method], bootstrap: Clust
     if model.n_train_reviews is not None:
         metrics["n_train_reviews"] = model.n_train_reviews
     for method in methods:
-        for metric in MODEL_METRICS if method is model else RIVAL_METRICS:
+        for metric in METRICS:
             measured = bootstrap.measure(metric, stars_true, method.answer(metric))
             metrics |= measured.named(f"{method.name}_{metric.name}") if measured else {}
         metrics |= dict(method.facts)
@@ -167,6 +165,7 @@ def write_evaluation_page(
         warnings: What a reader must know before believing the numbers, a sentence each.
         parts: What else is shown, by the template's names: slices, behaviour, intervals, folds.
     """
+    beside = _beside_the_model(metrics, methods)
     write_page(
         "evaluation.html",
         path,
@@ -174,7 +173,8 @@ def write_evaluation_page(
         warnings=warnings,
         rows=_method_rows(metrics, methods),
         has_champion=any(method.name == "champion" for method in methods),
-        other_rows=_other_rows(metrics, methods[0].name),
+        other_rows=_other_rows(metrics, [methods[0], *beside]),
+        beside=[method.label for method in beside],
         metrics=metrics,
         facts=facts,
         epochs=epochs.to_dict("records"),
@@ -205,7 +205,7 @@ def _method_rows(metrics: Mapping[str, float], methods: Sequence[Method]) -> lis
             "label": method.label,
             "n_train_reviews": method.n_train_reviews,
             "is_model": method is model,
-            **{metric.name: _find(metrics, f"{method.name}_{metric.name}") for metric in RIVAL_METRICS},
+            **{metric.name: _find(metrics, f"{method.name}_{metric.name}") for metric in METRICS},
         }
         for metric in COMPARED:
             name = f"{model.name}_minus_{method.name}_{metric.name}"
@@ -215,8 +215,10 @@ def _method_rows(metrics: Mapping[str, float], methods: Sequence[Method]) -> lis
     return rows
 
 
-def _other_rows(metrics: Mapping[str, float], model: str) -> list[dict[str, str]]:
-    """The model's other metrics: a name, value and interval as text, and what it means."""
+def _other_rows(metrics: Mapping[str, float], methods: Sequence[Method]) -> list[dict[str, Any]]:
+    """The model's other metrics: a name, value and interval as text, what it means, and the values of the rivals beside
+    it."""
+    model, *rivals = (method.name for method in methods)
     same = "all true stars are the same, on these reviews or on a resample of them"
     n_repeat = metrics["n_repeat_reviewers"]
     rows: list[tuple[str, str, Callable[[float], str], str, str]] = [
@@ -259,11 +261,26 @@ def _other_rows(metrics: Mapping[str, float], model: str) -> list[dict[str, str]
     ]
     shown = []
     for name, label, as_text, meaning, reason in rows:
-        found = _find(metrics, f"{model}_{name}")
+        found, *theirs = (_find(metrics, f"{method}_{name}") for method in (model, *rivals))
         interval = f"{as_text(found.low)} to {as_text(found.high)}" if found else ""
         value = as_text(found.value) if found else "–"
-        shown.append({"label": label, "value": value, "interval": interval, "meaning": meaning if found else reason})
+        shown.append(
+            {
+                "label": label,
+                "value": value,
+                "interval": interval,
+                "meaning": meaning if found else reason,
+                "rivals": [as_text(each.value) if each else "–" for each in theirs],
+            }
+        )
     return shown
+
+
+def _beside_the_model(metrics: Mapping[str, float], methods: Sequence[Method]) -> list[Method]:
+    """The rivals that a reader needs to judge a metric by: the best constant, and the strongest other one."""
+    constants = [method for method in methods[1:] if method.name == "constant"]
+    others = [method for method in methods[1:] if method.name != "constant"]
+    return constants + sorted(others, key=lambda method: metrics[f"{method.name}_mae"])[:1]
 
 
 def _before_after_chart(bars: pd.DataFrame) -> Chart:

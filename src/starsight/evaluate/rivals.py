@@ -1,5 +1,6 @@
 """The model and its rivals on the same test reviews."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,17 +8,19 @@ import pandas as pd
 import torch
 
 from starsight.errors import DataError
-from starsight.evaluate.baselines import RidgePredictions, best_constants, ridge_on_states, ridge_predictions
+from starsight.evaluate.baselines import RidgePredictions, best_constant, ridge_on_states, ridge_predictions
 from starsight.evaluate.frozen import read_texts
 from starsight.evaluate.methods import LABELS, Method
 from starsight.layout import Layout
-from starsight.metrics import Stars
+from starsight.metrics import METRICS, Stars
 from starsight.model.predictor import Predictions, Predictor
 from starsight.model.start import start_regressor
 from starsight.model.target import STARS_AS_THEY_ARE
 from starsight.params import Params
 from starsight.records import SPLITS
 from starsight.split import take
+
+log = logging.getLogger(__name__)
 
 COLUMNS = [
     "review_id",
@@ -78,18 +81,12 @@ def rate_test_reviews(
     train, validation = by_split["train"], take(by_split["validation"], params.finetune.max_validation_reviews)
     test = take(by_split["test"], params.evaluate.max_test_reviews)
     sample = take(train, params.finetune.max_train_reviews)
-    constants = best_constants(_stars(sample))
+    constants = {metric.name: np.full(len(test), best_constant(metric, _stars(sample))) for metric in METRICS}
     predictions = predictor.predict_clean_texts(_texts(test)) if predictor.calibration else None
     stars_pred = predictions.stars if predictions else predictor.rate_clean_texts(_texts(test))
     methods = [
         Method("test", f"fine-tuned {params.model}", len(sample), stars_pred),
-        Method(
-            "constant",
-            LABELS["constant"],
-            len(sample),
-            np.full(len(test), constants.median),
-            stars_pred_rmse=np.full(len(test), constants.mean),
-        ),
+        Method("constant", LABELS["constant"], len(sample), constants["mae"], constants),
         *_before_finetuning(predictor, sample, validation, test, params, layout),
         _ridge("ridge", sample, validation, test, params),
     ]
@@ -98,7 +95,11 @@ def rate_test_reviews(
     if champion:
         version, its_predictor = champion
         label = f"{LABELS['champion']}, version {version}, measured on this split"
-        methods.append(Method("champion", label, None, its_predictor.rate_clean_texts(_texts(test))))
+        stars_of_champion = its_predictor.rate_clean_texts(_texts(test))
+        if np.isfinite(stars_of_champion).all():
+            methods.append(Method("champion", label, None, stars_of_champion))
+        else:  # the model's own numbers hold without it
+            log.warning("The champion was not measured: version %s rates some reviews as no number.", version)
     return Measured(test, methods, predictions)
 
 
@@ -147,7 +148,8 @@ def _ridge(name: str, train: pd.DataFrame, validation: pd.DataFrame, test: pd.Da
 
 def _as_method(name: str, label: str, n_train_reviews: int, ridge: RidgePredictions) -> Method:
     facts = {f"{name}_alpha_mae": ridge.alpha, f"{name}_alpha_rmse": ridge.alpha_rmse}
-    return Method(name, label, n_train_reviews, ridge.stars_pred, ridge.stars_pred_rmse, facts)
+    squared = {metric.name: ridge.stars_pred_rmse for metric in METRICS if metric.squared}
+    return Method(name, label, n_train_reviews, ridge.stars_pred, squared, facts)
 
 
 def _texts(reviews: pd.DataFrame) -> list[str]:

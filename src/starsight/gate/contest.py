@@ -75,6 +75,7 @@ def hold_contest(
         reviewers=list(test["user_id"]),
         slices=slices_of(test),
         validated=None if report is None else report.get("passed") is True,
+        datasets=(_dataset(challenger.version), _dataset(champion.version)),
         rolled_back=rolled_back,
     )
 
@@ -110,16 +111,17 @@ def check_rows(challenger: Version, test: pd.DataFrame) -> None:
 
 def notes_about(challenger: Version, champion: Version) -> list[str]:
     """What a reader must know of the two to judge their figures."""
-    notes = []
-    datasets = [version.run_params.get("dataset") for version in (challenger, champion)]
-    if datasets[0] != datasets[1]:
-        notes.append(f"the champion was made from the dataset {datasets[1]}, the challenger from {datasets[0]}")
-    elif challenger.run_tags.get("test_rows") != champion.run_tags.get("test_rows"):
-        notes.append(
+    same_dataset = _dataset(challenger) == _dataset(champion)
+    if same_dataset and challenger.run_tags.get("test_rows") != champion.run_tags.get("test_rows"):
+        return [
             "the champion was measured on other test reviews when it was made: it may have learnt from some of these, "
             "which is to its advantage"
-        )
-    return notes
+        ]
+    return []
+
+
+def _dataset(version: Version) -> str | None:
+    return version.run_params.get("dataset")
 
 
 def rate_in_turn(predictors: Sequence[Predictor], texts: Sequence[str]) -> tuple[list[Stars], list[Stars]]:

@@ -2,23 +2,28 @@
 
 Promoted is who is closer to the truth, or as close and cheaper, and besides meets every other condition:
 
-    (closer or (as close and cheaper)) and enough reviewers and no slice worse and validated and not rolled back
+    (closer or (as close and cheaper)) and enough reviewers and no slice worse and same dataset and validated
+    and not rolled back
 
 Closeness is the paired difference of the MAEs, challenger minus champion, on the same test reviews, with the 95 %
 interval of ``starsight.intervals``. Two equal models lie on the wrong side of it once in forty times. ``As close`` is
 non-inferiority: the whole interval below a margin (Piaggio et al. 2012, CONSORT for noninferiority trials, JAMA 308).
+
+Slices too small to be judged are left out, but for the lowest stars: the fewest from 1 up that are large enough
+together are one slice. Unhappy customers are rare, and a model could gain on all the others by giving them up.
 
 Slices are many, so that some look worse by chance alone. Each gets an interval wide enough that all of them together
 hold in 95 % of cases (Bonferroni: with ``m`` slices the tail of each is 0.025 / m), and it is worse only where that
 interval lies above a margin: even if every slice lies at the margin, they block at most one promotion in forty.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from starsight.evaluate.slices import Slice, count_reviewers
@@ -65,6 +70,8 @@ class Evidence:
     """Parts of the same reviews."""
     validated: bool | None
     """Whether the challenger's reviews kept their promises; None where its run has no report of it."""
+    datasets: tuple[str | None, str | None] = (None, None)
+    """What challenger and champion were made from. On the home ground of one the other is no match."""
     rolled_back: str | None = None
     """When and why the challenger was taken back as champion, if it was."""
 
@@ -156,7 +163,8 @@ def decide(evidence: Evidence, params: PromoteParams, *, draws: int, seed: int) 
         cheaper=_cheaper(evidence, params),
         others=[
             _enough_reviewers(bootstrap, params),
-            _no_slice_worse(_slice_differences(evidence, params, draws, seed), params),
+            _no_slice_worse(evidence, params, draws, seed),
+            _same_dataset(evidence.datasets),
             _validated(evidence.validated),
             _not_rolled_back(evidence.rolled_back),
         ],
@@ -209,19 +217,20 @@ def _enough_reviewers(bootstrap: ClusterBootstrap, params: PromoteParams) -> Con
     )
 
 
-def _slice_differences(evidence: Evidence, params: PromoteParams, draws: int, seed: int) -> dict[str, Estimate]:
-    """The difference in MAE of each slice that is large enough to be judged, by the slice's name."""
+def _no_slice_worse(evidence: Evidence, params: PromoteParams, draws: int, seed: int) -> Condition:
+    reviewers = np.array(evidence.reviewers, dtype=object)
+
+    def is_large(rows: NDArray[np.bool_]) -> bool:
+        n_reviewers = count_reviewers(pd.Series(reviewers[rows]))
+        return bool(rows.sum() >= params.min_slice_reviews and n_reviewers >= params.min_reviewers)
+
+    judged = [part for part in [*evidence.slices, *_lowest_stars(evidence.slices, is_large)] if is_large(part.rows)]
     differences: dict[str, Estimate] = {}
-    for part in evidence.slices:
-        reviewers = pd.Series(np.array(evidence.reviewers, dtype=object)[part.rows])
-        if len(reviewers) >= params.min_slice_reviews and count_reviewers(reviewers) >= params.min_reviewers:
-            bootstrap = ClusterBootstrap(list(reviewers), draws=draws, seed=seed)
-            errors = evidence.challenger.errors[part.rows], evidence.champion.errors[part.rows]
-            differences[f"{part.group} {part.name}"] = bootstrap.mae_difference(*errors)
-    return differences
+    for part in judged:
+        bootstrap = ClusterBootstrap(list(reviewers[part.rows]), draws=draws, seed=seed)
+        errors = evidence.challenger.errors[part.rows], evidence.champion.errors[part.rows]
+        differences[f"{part.group} {part.name}"] = bootstrap.mae_difference(*errors)
 
-
-def _no_slice_worse(differences: Mapping[str, Estimate], params: PromoteParams) -> Condition:
     margin = params.slice_margin_stars
     lows = {name: low_of_several(difference, len(differences)) for name, difference in differences.items()}
     worst_first = sorted(lows, key=lambda name: -lows[name])
@@ -232,10 +241,20 @@ def _no_slice_worse(differences: Mapping[str, Estimate], params: PromoteParams) 
     return Condition(
         "no slice worse",
         not worse,
-        f"of {len(differences)} judged, {'worse' if worse else 'nearest'}: {shown}" if shown else "none large enough",
+        f"of {len(judged)} judged, {'worse' if worse else 'nearest'}: {shown}" if shown else "none large enough",
         f"none by at least {signed(margin)}",
         f"{lows[worse[0]] - margin:.3f} stars" if worse else "",
     )
+
+
+def _lowest_stars(slices: Sequence[Slice], is_large: Callable[[NDArray[np.bool_]], bool]) -> list[Slice]:
+    """The fewest stars from 1 up that are large enough together, where 1 star alone is not."""
+    by_star = [part for part in slices if part.group == "stars"]
+    for n in range(1, len(by_star) + 1):
+        rows = np.any([part.rows for part in by_star[:n]], axis=0)
+        if is_large(rows):
+            return [Slice("stars", f"{by_star[0].name} to {by_star[n - 1].name}", rows)] if n > 1 else []
+    return []
 
 
 def low_of_several(difference: Estimate, n: int) -> float:
@@ -251,6 +270,13 @@ def low_of_several(difference: Estimate, n: int) -> float:
 def _validated(validated: bool | None) -> Condition:
     found = {True: "every hard promise kept", False: "a broken promise", None: "no reports/validation.json in its run"}
     return Condition("validated", validated is True, found[validated], "every hard promise kept")
+
+
+def _same_dataset(datasets: tuple[str | None, str | None]) -> Condition:
+    challenger, champion = (name or "not recorded" for name in datasets)
+    return Condition(
+        "same dataset", datasets[0] == datasets[1], f"{challenger}, the champion's {champion}", "the champion's own"
+    )
 
 
 def _not_rolled_back(rolled_back: str | None) -> Condition:

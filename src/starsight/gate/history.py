@@ -9,11 +9,24 @@ from rich.text import Text
 from starsight.gate.ledger import Entry
 
 
-def show_history(entries: list[Entry], *, as_json: bool) -> None:
-    """Print who was champion, the latest last."""
+def show_history(entries: list[Entry], unrecorded: str | None, *, as_json: bool) -> None:
+    """Print who was champion, the latest last.
+
+    Args:
+        entries: The record, oldest first.
+        unrecorded: The registry's champion where the record is empty.
+        as_json: With every figure.
+    """
     console = Console(highlight=False)
     if as_json:
         console.out(json.dumps([entry.model_dump() for entry in entries], indent=2, ensure_ascii=False))
+        return
+    if unrecorded:
+        console.print(
+            f"{unrecorded} is champion, and the record knows nothing of how it came to be; if it was lost, take it "
+            "back: git checkout promotions.jsonl",
+            markup=False,
+        )
         return
     if not entries:
         console.print("Nobody was champion yet; dvc repro registers the first model.")

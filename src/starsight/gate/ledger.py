@@ -21,6 +21,10 @@ Kind = Literal["first", "promoted", "forced", "rollback", "found"]
 be asked. ``rollback``: the one before came back. ``found``: someone moved the alias without starsight."""
 
 
+_CONFLICT = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
+"""How the lines begin that git adds to a file that it could not merge."""
+
+
 def now() -> str:
     """The time in UTC, to the second: ``2026-01-31T09:30:00Z``."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -29,7 +33,7 @@ def now() -> str:
 class Entry(BaseModel):
     """One change of champion."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     time: str = Field(default_factory=now)
     kind: Kind
@@ -58,12 +62,23 @@ def read_ledger(path: Path) -> list[Entry]:
     """Every entry, oldest first; none where there is no file yet.
 
     Raises:
-        DataError: a line is no entry.
+        DataError: a line is no entry, git could not merge the file, or it is not UTF-8.
     """
     if not path.exists():
         return []
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")  # splitlines would part a reason that holds U+2028
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 ({error}); take it back from git: git checkout {path.name}") from None
     entries = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        if line.startswith(_CONFLICT):
+            raise DataError(
+                f"{path}, line {number}, is where git could not merge two records; keep the lines of both sides in "
+                "order of time, and take out those that git added"
+            )
         try:
             entries.append(Entry.model_validate_json(line))
         except ValidationError as error:
@@ -77,9 +92,9 @@ def read_ledger(path: Path) -> list[Entry]:
 
 
 def write_ledger(entries: Sequence[Entry], path: Path) -> None:
-    """Replace the file as a whole: a reader meets the old one or the new one."""
+    """Replace the file as a whole: a reader meets the old one or the new one. Of a link, what it leads to changes."""
     lines = (json.dumps(entry.model_dump(), ensure_ascii=False, allow_nan=False) for entry in entries)
-    write_text("".join(f"{line}\n" for line in lines), path)
+    write_text("".join(f"{line}\n" for line in lines), path.resolve())
 
 
 @contextmanager
@@ -126,7 +141,7 @@ def reigns(entries: Sequence[Entry]) -> list[Entry]:
     """How the champion and those before it came to be, oldest first: rollbacks and what they took back are left out.
 
     The last is the present champion, the last but one is whom ``rollback`` brings back. A ``first`` begins anew: its
-    registry knows nothing of what stands above it.
+    registry knows nothing of what stands above it. A promotion that stands there twice, as after a merge, counts once.
     """
     stack: list[Entry] = []
     for entry in entries:
@@ -134,7 +149,7 @@ def reigns(entries: Sequence[Entry]) -> list[Entry]:
             stack = [entry]
         elif entry.kind == "rollback":
             stack = stack[:-1]
-        else:
+        elif not stack or stack[-1].run_id != entry.run_id:
             stack.append(entry)
     return stack
 

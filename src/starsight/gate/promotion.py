@@ -22,9 +22,9 @@ from starsight.layout import Layout
 from starsight.params import Params
 from starsight.tables import read_json, write_json
 from starsight.tracking.registry import CHALLENGER, CHAMPION
-from starsight.tracking.runs import git_user
+from starsight.tracking.runs import git_keeps, git_user
 from starsight.tracking.store import connect, registry_errors
-from starsight.tracking.versions import Version, make_champion, tag_version, version_numbered, version_with
+from starsight.tracking.versions import Version, make_champion, replace_tags, version_numbered, version_with
 
 Result = Literal["unchanged", "refused", "promoted", "forced"]
 
@@ -79,9 +79,9 @@ def promote(
         result: Result = "promoted" if passed else "refused" if reason is None else "forced"
         outcome = Outcome(challenger, champion, result, verdict, notes)
         if not dry_run:
-            _tag(outcome)
             if result != "refused":
                 _crown(_entry(outcome, reason), challenger, champion, entries, layout)
+            _tag(outcome)  # last: a version is not to be called promoted that is no champion
         return outcome
 
 
@@ -144,7 +144,7 @@ def _tag(outcome: Outcome) -> None:
     tags["gate.against"] = outcome.champion.number if outcome.champion else "none"
     if outcome.verdict:
         tags |= {f"gate.{each.name.replace(' ', '_')}": str(each) for each in outcome.verdict.conditions}
-    tag_version(outcome.challenger, tags)
+    replace_tags(outcome.challenger, "gate.", tags)
 
 
 def _entry(outcome: Outcome, reason: str | None) -> Entry:
@@ -176,8 +176,17 @@ def _crown(entry: Entry, version: Version, champion: Version | None, entries: li
 
 
 def _settled(layout: Layout, champion: Version | None, *, dry_run: bool = False) -> list[Entry]:
-    """The ledger, brought into agreement with the registry."""
+    """The ledger, brought into agreement with the registry.
+
+    Raises:
+        DataError: it cannot be read, or it is gone and git still has it: a new one would hide what was lost.
+    """
     entries = read_ledger(layout.promotions)
+    if not entries and champion is not None and git_keeps(layout.promotions):
+        raise DataError(
+            f"{layout.promotions} is empty or gone, and {champion.name} is champion; take the record back from git: "
+            f"git checkout {layout.promotions.name}"
+        )
     settled = settle(entries, champion.number if champion else None, champion.run_id if champion else None)
     if settled != entries and not dry_run:
         write_ledger(settled, layout.promotions)
@@ -210,4 +219,4 @@ def _holder(layout: Layout) -> str:
         held = read_json(layout.promotion_holder)
     except StarsightError:  # it has the lock, and has not said so yet
         return ""
-    return f", by {held['who']} (process {held['pid']}) since {held['since']}"
+    return f", by {held.get('who', 'someone')} (process {held.get('pid', '?')}) since {held.get('since', '?')}"

@@ -12,7 +12,7 @@ from starsight.errors import DataError, ModelError, RegistryError
 from starsight.layout import Layout
 from starsight.model.predictor import Predictor
 from starsight.tracking.registry import CHAMPION, FINETUNED, MODEL
-from starsight.tracking.store import connect, registry_errors
+from starsight.tracking.store import connect, not_installed, registry_errors
 
 
 def load_champion(layout: Layout, *, other_than: str | None = None) -> tuple[str, Predictor] | None:
@@ -65,6 +65,8 @@ def version_files(version: str) -> Iterator[Path]:
         try:
             uri = f"models:/{MODEL}/{version}/artifacts/{FINETUNED}"
             files = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder)
+        except ModuleNotFoundError as error:
+            raise not_installed(f"the folder of version {version} of {MODEL}", error) from None
         except (MlflowException, OSError) as error:
             reason = str(error).strip().splitlines()[-1]
             raise RegistryError(

@@ -1,5 +1,7 @@
 """What finished runs have left in the store: their errors, their costs, and what they predicted."""
 
+import math
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,7 +37,7 @@ class RecordedRun:
     device: str | None = None
     """What it rated them on."""
     metrics: dict[str, float] = field(default_factory=dict)
-    """The last value of each."""
+    """The last value of each that is a number: neither NaN nor infinite."""
 
 
 def finished_runs(layout: Layout) -> list[RecordedRun]:
@@ -91,5 +93,9 @@ def _recorded(run: mlflow.entities.Run) -> RecordedRun:
         dataset=tags.get("dataset"),
         test_rows=tags.get("test_rows"),
         device=tags.get("device"),
-        metrics=dict(run.data.metrics),
+        metrics={key: value for key, value in run.data.metrics.items() if _is_number(value)},
     )
+
+
+def _is_number(value: float) -> bool:
+    return math.isfinite(value) and abs(value) < sys.float_info.max  # as which MLflow's database keeps an infinity

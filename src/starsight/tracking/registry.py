@@ -1,5 +1,6 @@
 """The registered model ``starsight``: its versions, and who is champion."""
 
+import logging
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from starsight import __file__ as package_file
 from starsight.gate.ledger import Entry, read_ledger, recorded, settle
 from starsight.tracking.runs import Run, git_user
 from starsight.tracking.store import registry_errors
+
+log = logging.getLogger(__name__)
 
 MODEL = "starsight"
 CHAMPION = "champion"
@@ -49,8 +52,8 @@ REQUIREMENTS = [
 def register_model(run: Run, finetuned: Path, metrics: dict[str, float], card: Path, ledger: Path) -> None:
     """Put the fine-tuned model into the registry as challenger; as champion too where it is the first.
 
-    A run has one version: registering it again keeps that one. Where a champion was deleted, the next version does not
-    take its place unasked: that is for ``starsight promote`` and ``rollback``.
+    A run has one version: registering it again keeps that one. Where there was a champion before, no version takes its
+    place unasked: that is for ``starsight promote`` and ``rollback``.
 
     Args:
         run: The run that made the model.
@@ -64,11 +67,20 @@ def register_model(run: Run, finetuned: Path, metrics: dict[str, float], card: P
         number = _version_of(client, run) or _log_version(run, finetuned, metrics, card)
         _tag_with_evidence(client, number, run, metrics)
         client.set_registered_model_alias(MODEL, CHALLENGER, number)
-        if CHAMPION not in client.get_registered_model(MODEL).aliases and _is_first(client, number):
-            why = "the first version: there was nothing to compare it with"
-            first = Entry(kind="first", version=number, run_id=run.run_id, why=why, who=git_user())
-            with recorded(first, settle(read_ledger(ledger), None, None), ledger):
-                client.set_registered_model_alias(MODEL, CHAMPION, number)
+        if CHAMPION in client.get_registered_model(MODEL).aliases:
+            return
+        entries = settle(read_ledger(ledger), None, None)
+        if entries or number != "1":  # MLflow gives no number twice, that of a deleted version neither
+            log.warning(
+                "registry: there was a champion, and none is there now; version %s does not take its place unasked: "
+                "starsight rollback brings back the one before, starsight promote --force --reason TEXT takes this one",
+                number,
+            )
+            return
+        why = "the first version: there was nothing to compare it with"
+        first = Entry(kind="first", version=number, run_id=run.run_id, why=why, who=git_user())
+        with recorded(first, entries, ledger):
+            client.set_registered_model_alias(MODEL, CHAMPION, number)
 
 
 def _tag_with_evidence(client: mlflow.MlflowClient, number: str, run: Run, metrics: dict[str, float]) -> None:
@@ -78,11 +90,6 @@ def _tag_with_evidence(client: mlflow.MlflowClient, number: str, run: Run, metri
     tags |= {key: data.tags[key] for key in EVIDENCE_TAGS if key in data.tags}
     for key, value in tags.items():
         client.set_model_version_tag(MODEL, number, key, value)
-
-
-def _is_first(client: mlflow.MlflowClient, number: str) -> bool:
-    """Whether no other version has a lower number: of two that are registered at once, one is."""
-    return int(number) == min(int(each.version) for each in client.search_model_versions(f"name='{MODEL}'"))
 
 
 def _log_version(run: Run, finetuned: Path, metrics: dict[str, float], card: Path) -> str:

@@ -202,10 +202,15 @@ def git_user() -> str | None:
     return _git(Path.cwd(), "config", "user.name") or None
 
 
+def git_keeps(path: Path) -> bool:
+    """Whether ``git checkout`` would bring a file back that says something."""
+    return bool(_git(path.parent, "show", f":./{path.name}"))
+
+
 def _git(folder: Path, *arguments: str) -> str:
     """Git's answer; empty where there is no git or no repository."""
     try:
-        answer = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607
+        answer = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, check=True)  # noqa: S603, S607
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return answer.stdout.strip()
+    return answer.stdout.decode(errors="replace").strip()

@@ -4,10 +4,12 @@ import logging
 import os
 import re
 import signal
+import sqlite3
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import mlflow
 from filelock import FileLock
@@ -18,7 +20,12 @@ from starsight.errors import RegistryError
 from starsight.layout import Layout
 from starsight.progress import quiet
 
+log = logging.getLogger(__name__)
+
 EXPERIMENT = "starsight"
+
+_PATIENCE_S = 5
+"""Before it is said that a database keeps us waiting."""
 
 
 def tracking_uri(layout: Layout) -> str:
@@ -43,7 +50,9 @@ def connect(layout: Layout) -> str:
     uri = tracking_uri(layout)
     layout.mlruns.mkdir(parents=True, exist_ok=True)
     mlflow.set_tracking_uri(uri)
-    with FileLock(layout.mlflow_lock), registry_errors(f"the MLflow store at {_without_password(uri)}"):
+    store = f"the MLflow store at {_without_password(uri)}"
+    with FileLock(layout.mlflow_lock), registry_errors(store), _said_when_slow(store):
+        _check_opens(uri)
         experiment = mlflow.get_experiment_by_name(EXPERIMENT)
         if experiment is None:
             local = uri.startswith("sqlite:")
@@ -57,6 +66,36 @@ def connect(layout: Layout) -> str:
         return str(experiment.experiment_id)
 
 
+def _check_opens(uri: str) -> None:
+    """Open a database file before MLflow does: it tries for minutes.
+
+    Raises:
+        RegistryError: it cannot be opened, or is no database.
+    """
+    scheme, _, path = uri.partition(":///")
+    if scheme != "sqlite":
+        return
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("PRAGMA schema_version")
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:  # someone writes: MLflow waits for them
+            return
+        what = "is a folder" if Path(path).is_dir() else f"cannot be opened ({error})"
+        raise RegistryError(f"the MLflow store {path} {what}; mend it, or move it away and a new one is made") from None
+
+
+@contextmanager
+def _said_when_slow(store: str) -> Iterator[None]:
+    said = threading.Timer(_PATIENCE_S, log.warning, ["%s does not answer yet; still trying", store])
+    said.daemon = True
+    said.start()
+    try:
+        yield
+    finally:
+        said.cancel()
+
+
 @contextmanager
 def registry_errors(what: str) -> Iterator[None]:
     """Turn MLflow's and the database's own errors into one line that names ``what`` was asked of, and let a stop wait
@@ -64,6 +103,8 @@ def registry_errors(what: str) -> Iterator[None]:
     try:
         with _uninterrupted():
             yield
+    except ModuleNotFoundError as error:
+        raise not_installed(what, error) from None
     except (MlflowException, SQLAlchemyError, ConnectionError) as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # MLflow takes a Ctrl-C inside it for an error
             raise KeyboardInterrupt from error
@@ -71,6 +112,11 @@ def registry_errors(what: str) -> Iterator[None]:
         raise RegistryError(
             f"{what} did not answer: {reason}. Is MLFLOW_TRACKING_URI right, is the server up?"
         ) from error
+
+
+def not_installed(what: str, error: ModuleNotFoundError) -> RegistryError:
+    """What to say where an address asks for a driver that is not there."""
+    return RegistryError(f"{what} needs the module {error.name}, which is not installed; install it into this Python.")
 
 
 @contextmanager

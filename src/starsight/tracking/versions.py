@@ -1,6 +1,7 @@
 """Versions of the registered model as the gate sees them: which there are, what they say of themselves, who has which
-alias. ``connect`` has been called before any of these."""
+alias. ``connect`` has been called before any of these but ``find_champion``."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +10,9 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from starsight.errors import RegistryError
+from starsight.layout import Layout
 from starsight.tracking.registry import CHAMPION, MODEL
-from starsight.tracking.store import registry_errors
+from starsight.tracking.store import connect, registry_errors
 
 _REGISTRY = "the model registry"
 
@@ -23,11 +25,18 @@ class Version:
     run_id: str
     run_tags: Mapping[str, str] = field(compare=False)
     run_params: Mapping[str, str] = field(compare=False)
+    """Both are the version's own tags where the run is gone: ``registry.EVIDENCE_TAGS`` and ``EVIDENCE_PARAMS``."""
 
     @property
     def name(self) -> str:
         """For people: ``version 3 (minilm)``."""
         return f"version {self.number} ({self.run_params.get('model', 'a model without a name')})"
+
+
+def find_champion(layout: Layout) -> Version | None:
+    """The champion of the registry; None where there is none."""
+    connect(layout)
+    return version_with(CHAMPION)
 
 
 def version_with(alias: str) -> Version | None:
@@ -51,9 +60,7 @@ def version_numbered(number: str) -> Version:
                 raise
             versions = mlflow.MlflowClient().search_model_versions(f"name='{MODEL}'")
             there = ", ".join(str(each) for each in sorted(int(version.version) for version in versions))
-            raise RegistryError(
-                f"{MODEL} has no version {number}, or its run is gone; there are: {there or 'none'}"
-            ) from None
+            raise RegistryError(f"{MODEL} has no version {number}; there are: {there or 'none'}") from None
 
 
 def make_champion(version: Version) -> None:
@@ -62,27 +69,53 @@ def make_champion(version: Version) -> None:
         mlflow.MlflowClient().set_registered_model_alias(MODEL, CHAMPION, version.number)
 
 
-def tag_version(version: Version, tags: Mapping[str, str]) -> None:
-    """Set tags of the version, replacing older values."""
+def replace_tags(version: Version, prefix: str, tags: Mapping[str, str]) -> None:
+    """Set tags of the version, and take away all others that begin with ``prefix``."""
+    client = mlflow.MlflowClient()
     with registry_errors(_REGISTRY):
+        for key in client.get_model_version(MODEL, version.number).tags:
+            if key.startswith(prefix) and key not in tags:
+                client.delete_model_version_tag(MODEL, version.number, key)
         for key, value in tags.items():
-            mlflow.MlflowClient().set_model_version_tag(MODEL, version.number, key, value)
+            client.set_model_version_tag(MODEL, version.number, key, value)
 
 
 def read_report(version: Version, name: str) -> dict[str, Any] | None:
-    """A JSON report of the version's run, such as ``validation.json``; None where the run has none."""
+    """A JSON report of the version's run, such as ``validation.json``; None where the run has none that can be read.
+
+    Raises:
+        RegistryError: the run is gone.
+    """
     path = f"reports/{name}"
     with registry_errors("the run's reports"):
-        if path not in {each.path for each in mlflow.MlflowClient().list_artifacts(version.run_id, "reports")}:
+        try:
+            known = {each.path for each in mlflow.MlflowClient().list_artifacts(version.run_id, "reports")}
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise RegistryError(
+                f"the run {version.run_id} of {version.name} is gone from the MLflow store, and {path} with it; "
+                "starsight promote --force --reason TEXT takes the version without"
+            ) from None
+        if path not in known:
             return None
-        report: dict[str, Any] = mlflow.artifacts.load_dict(f"runs:/{version.run_id}/{path}")
-        return report
+        try:
+            report = json.loads(mlflow.artifacts.load_text(f"runs:/{version.run_id}/{path}"))
+        except ValueError:
+            return None
+    return report if isinstance(report, dict) else None
 
 
 def _version(number: str) -> Version:
     client = mlflow.MlflowClient()
-    run = client.get_run(client.get_model_version(MODEL, number).run_id)
-    return Version(number, run.info.run_id, run.data.tags, run.data.params)
+    registered = client.get_model_version(MODEL, number)
+    try:
+        run = client.get_run(registered.run_id).data
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return Version(number, registered.run_id, registered.tags, registered.tags)
+    return Version(number, registered.run_id, run.tags, run.params)
 
 
 def _aliases() -> dict[str, str]:
