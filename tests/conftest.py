@@ -1,6 +1,7 @@
 """What every test may ask for: a tiny checkpoint, and a folder in which stages can run."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("starsight")
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C, as tests of it need: a shell that starts a command in the background has it ignored, and so would
+    every process that a test starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
