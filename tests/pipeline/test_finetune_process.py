@@ -20,6 +20,12 @@ from safetensors.torch import load_file
 pytestmark = pytest.mark.pipeline
 
 TORCHRUN = (str(Path(sys.executable).with_name("torchrun")), "--nproc-per-node", "2")
+# saved after every step, not every two minutes: there is a state early on, and the kill is far from the end
+SAVING_OFTEN = (
+    *(sys.executable, "-c"),
+    "import runpy, sys; from starsight.adapt import loop; loop.CHECKPOINT_EVERY_S = 0.0; "
+    "runpy.run_module(sys.argv[2], run_name='__main__')",
+)
 ACCELERATE = (str(Path(sys.executable).with_name("accelerate")), "launch", "--multi_gpu", "--num_processes", "2")
 
 
@@ -88,9 +94,9 @@ def wait_for(path: Path, pattern: str, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-def kill(stage: str, folder: Path, moment: str) -> None:
+def kill(stage: str, folder: Path, moment: str, *launcher: str) -> None:
     """Start a stage, and kill it outright once a file is in its scratch folder."""
-    process = start(stage, folder)
+    process = start(stage, folder, *launcher)
     wait_for(folder / "scratch" / stage, moment, process)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, process.stderr.read()
@@ -176,11 +182,7 @@ def adaptable(tokenized, tmp_path_factory) -> Path:
     """The same folder with adaptation switched on, and not yet done."""
     folder = tmp_path_factory.mktemp("adaptable")
     params = yaml.safe_load((tokenized / "params.yaml").read_text())
-    params["adapt"] |= {
-        "enabled": True,
-        "epochs": 40,
-        "max_reviews": 300,
-    }  # long enough to be killed in, also on a busy machine
+    params["adapt"] |= {"enabled": True, "epochs": 10, "max_reviews": 300}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     (folder / "data").symlink_to(tokenized / "data")
     return folder
@@ -192,7 +194,7 @@ def test_an_adaptation_killed_outright_leaves_nothing_and_ends_with_the_same_wei
     for moment in ("*.lock", "*/state.pt"):
         shutil.rmtree(adaptable / "scratch/adapt")
         shutil.rmtree(adaptable / "models")
-        kill("adapt", adaptable, moment)
+        kill("adapt", adaptable, moment, *SAVING_OFTEN)
         assert not (adaptable / "models/adapted").exists()
 
         finish("adapt", adaptable)

@@ -15,20 +15,24 @@ def show_outcome(outcome: Outcome, layout: Layout, *, dry_run: bool) -> None:
     console = Console(highlight=False)
     challenger, champion = outcome.challenger.name, outcome.champion.name if outcome.champion else "no champion"
     if outcome.result == "unchanged":
-        console.print(f"Nothing to do: {challenger} is champion already.", markup=False)
+        _say(console, f"Nothing to do: {challenger} is champion already.")
         return
     if outcome.verdict:
         console.print(_verdict_table(outcome.verdict, challenger, champion))
     for note in outcome.notes:
-        console.print(f"Note: {note}.", markup=False)
-    console.print(_sentence(outcome, layout, dry_run=dry_run), markup=False)
+        _say(console, f"Note: {note}.")
+    _say(console, _sentence(outcome, layout, dry_run=dry_run))
 
 
 def show_rollback(entry: Entry, layout: Layout) -> None:
     """Print who is champion again."""
-    Console(highlight=False).print(
-        f"Version {entry.version} is champion again, instead of version {entry.before}. {_commit(layout)}", markup=False
-    )
+    said = f"Version {entry.version} is champion again, instead of version {entry.before}. {_commit(layout)}"
+    _say(Console(highlight=False), said)
+
+
+def _say(console: Console, sentence: str) -> None:
+    """Wrapped where people read, one line where a log or a script does."""
+    console.print(sentence, markup=False, soft_wrap=not console.is_terminal)
 
 
 def _verdict_table(verdict: Verdict, challenger: str, champion: str) -> Table:
