@@ -210,6 +210,18 @@ def test_errors_before_and_after_are_drawn_by_model_and_dataset(store, layout, p
     assert "untrained head, model 1 a: 4.600 stars" in layout.comparison_page.read_text()
 
 
+def test_bars_have_the_numbers_of_the_rows_also_where_a_run_before_them_is_left_out(store, layout, params):
+    before = {"untrained_mae": 4.6, "frozen_mae": 0.9}
+    for reviews, dataset in ((OTHERS, "elsewhere"), (REVIEWS, "tiny")):
+        for seed, (model, measured) in enumerate((("c", before), ("b", {}), ("a", before))):
+            store.run(model, reviews, 0.4 - seed / 10, seed=seed, dataset=dataset, **measured)
+    lined_up = line_up(layout, params)
+    here, elsewhere = before_after_charts(lined_up)
+    assert [each.run.model for each in lined_up.contenders] == ["a", "b", "c"]
+    assert [tick.label for tick in here.x_ticks] == ["1 a", "3 c"]
+    assert [tick.label for tick in elsewhere.x_ticks] == ["1 a", "3 c"]
+
+
 @pytest.mark.parametrize("target", ["reports", ".", ""])
 def test_a_folder_is_not_taken_for_the_page(three_runs, layout, target):
     layout.reports.mkdir(exist_ok=True)

@@ -144,3 +144,15 @@ def test_the_page_is_about_the_reviews_of_the_experiments_and_not_of_the_newest_
     assert sweep.test_rows() is None
     sweep.done.append("minilm")
     assert sweep.test_rows() == "rows of restored"
+
+
+def test_once_an_experiment_is_found_dvc_is_not_asked_for_the_rest(params, layout, monkeypatch):
+    run = RecordedRun("known", "n", "m", datetime.now(UTC), "tiny", "the rows")
+    monkeypatch.setattr(sweeps, "finished_runs", lambda _: [run])
+    asked = []
+    found = {"minilm": None, "mpnet": "known", "bert": "known"}
+    monkeypatch.setattr(Sweep, "_run_id", lambda _, model: (asked.append(model), found[model])[1])
+    sweep = Sweep(list(found), [], params, layout)
+    sweep.done += found
+    assert sweep.test_rows() == "the rows"
+    assert asked == ["minilm", "mpnet"]

@@ -15,20 +15,25 @@ _MOST_RUNS: Final = 6
 def before_after_charts(lined_up: LineUp) -> list[Chart]:
     """Bars of the untrained head, the frozen backbone and the fine-tuned model, first of the runs that are lined up,
     then of those on other reviews. A run that recorded less is left out, and so are the hindmost of many."""
-    groups = [(lined_up.dataset, [each.run for each in lined_up.contenders])]
-    groups += [(dataset, runs) for (dataset, _), runs in lined_up.others.items()]
-    charts = [_chart(lined_up.metric, dataset, runs) for dataset, runs in groups]
+    groups = [(lined_up.dataset, [(each.label, each.run) for each in lined_up.contenders])]
+    for (dataset, _), runs in lined_up.others.items():
+        groups.append((dataset, [(f"{row} {run.model}", run) for row, run in enumerate(runs, start=1)]))
+    charts = [_chart(lined_up.metric, dataset, labelled) for dataset, labelled in groups]
     return [chart for chart in charts if chart is not None]
 
 
-def _chart(metric: str, dataset: str, runs: Sequence[RecordedRun]) -> Chart | None:
+def _chart(metric: str, dataset: str, labelled: Sequence[tuple[str, RecordedRun]]) -> Chart | None:
     names = [f"{name}_{metric}" for name in BEFORE_AFTER]
-    shown = [run for run in runs if all(name in run.metrics for name in names)][:_MOST_RUNS]
+    measured = [(label, run) for label, run in labelled if all(name in run.metrics for name in names)]
+    shown = dict(measured[:_MOST_RUNS])
     if not shown:
         return None
     return make_chart(
         f"{metric.upper()} before and after fine-tuning, {dataset}",
         "model",
-        [f"{number} {run.model}" for number, run in enumerate(shown, start=1)],
-        {label: [run.metrics[name] for run in shown] for name, label in zip(names, BEFORE_AFTER.values(), strict=True)},
+        list(shown),
+        {
+            method: [run.metrics[name] for run in shown.values()]
+            for name, method in zip(names, BEFORE_AFTER.values(), strict=True)
+        },
     )

@@ -46,6 +46,11 @@ class Contender:
     note: str = ""
     """Why it could not be compared with the reference."""
 
+    @property
+    def label(self) -> str:
+        """Its row in the tables and its model, as charts write it."""
+        return f"{self.rank} {self.run.model}"
+
 
 @dataclass(frozen=True)
 class LineUp:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from starsight.compare.before_after import before_after_charts
-from starsight.compare.lineup import Contender, LineUp
+from starsight.compare.lineup import LineUp
 from starsight.compare.scatter import Point, Scatter, make_scatter
 from starsight.intervals import LEVEL, Estimate
 from starsight.pages import count, signed, stars, write_page
@@ -74,16 +74,11 @@ def _charts(lined_up: LineUp) -> list[tuple[Scatter, list[str]]]:
     charts = []
     for title, x_title, unit, cost in axes:
         costs = [(each, getattr(each.cost, cost)) for each in lined_up.contenders]
-        points = [Point(label(each), value, each.errors[lined_up.metric]) for each, value in costs if value]
+        points = [Point(each.label, value, each.errors[lined_up.metric]) for each, value in costs if value]
         if points:
-            left_out = [label(each) for each, value in costs if not value]
+            left_out = [each.label for each, value in costs if not value]
             charts.append((make_scatter(title, x_title, unit, points), left_out))
     return charts
-
-
-def label(contender: Contender) -> str:
-    """Its row in the tables and its model, as charts write it."""
-    return f"{contender.rank} {contender.run.model}"
 
 
 def as_json(lined_up: LineUp) -> dict[str, Any]:
@@ -127,12 +122,12 @@ def print_line_up(lined_up: LineUp, page: Path) -> None:
     for column in ("MAE", "RMSE", f"{lined_up.metric.upper()} minus reference", "P (Holm)", "training, s", "rates, /s"):
         table.add_column(column, justify="right")
     for each in lined_up.contenders:
-        gap = "" if each.minus_reference is None else signed(each.minus_reference.value)
+        cost, gap = each.cost, "" if each.minus_reference is None else signed(each.minus_reference.value)
         table.add_row(
             *(str(each.rank), each.run.model, each.run.name),
             *(stars(each.errors[name].value) for name in ("mae", "rmse")),
             *(gap or each.note or "reference", "" if each.p_corrected is None else f"{each.p_corrected:.3g}"),
-            *("–" if value is None else count(value) for value in (each.cost.training_s, _speed(each))),
+            *("–" if value is None else count(value) for value in (cost.training_s, cost.rating_reviews_per_s)),
         )
     console.print(table)
     n_others = sum(map(len, lined_up.others.values()))
@@ -141,10 +136,6 @@ def print_line_up(lined_up: LineUp, page: Path) -> None:
             f"\nApart: {n_others} on other reviews, {len(lined_up.not_comparable)} that do not say on which ones."
         )
     console.print(f"\nThe page: {page}")
-
-
-def _speed(contender: Contender) -> float | None:
-    return contender.cost.rating_reviews_per_s
 
 
 def _named(run: RecordedRun) -> dict[str, str]:
