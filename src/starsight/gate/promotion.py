@@ -68,15 +68,17 @@ def promote(
         if champion is not None and champion.number == challenger.number:
             return Outcome(challenger, champion, "unchanged")
         contender = load_contender(challenger)  # whatever the reason, a model that cannot be loaded serves nobody
-        verdict, notes = None, [] if champion is None else notes_about(challenger, champion)
+        notes = notes_about(challenger, champion) if champion else []
+        verdict: Verdict | None = None
         try:
             verdict = _judge(contender, champion, entries, layout, params)
         except (DataError, ModelError, RegistryError) as error:
             if reason is None:
                 raise
             notes.append(f"not judged: {error}")
-        passed = verdict is not None and verdict.passed
-        result: Result = "promoted" if passed else "refused" if reason is None else "forced"
+        result: Result = "refused" if reason is None else "forced"
+        if verdict and verdict.passed:
+            result = "promoted"
         outcome = Outcome(challenger, champion, result, verdict, notes)
         if not dry_run:
             if result != "refused":

@@ -22,6 +22,9 @@ Floats = NDArray[np.float64]
 CALIBRATION: Final = "calibration.json"
 """Beside the weights."""
 
+LEAST_PROBABILITY: Final = 1e-30
+"""One that float32 has rounded to 0 still has a logarithm."""
+
 
 class Calibration(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """What a fine-tuned model showed of its errors on reviews that it did not learn from."""
@@ -98,10 +101,6 @@ def at_temperature(distribution: Floats, temperature: float) -> Floats:
     Of one network this is ``softmax(logits / temperature)``. Of an ensemble the mean of the members' probabilities is
     scaled: calibrated members need not have a calibrated mean (Rahaman, Thiery 2021).
     """
-    logs = np.log(np.maximum(distribution, _LEAST)) / temperature
+    logs = np.log(np.maximum(distribution, LEAST_PROBABILITY)) / temperature
     powers = np.exp(logs - logs.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
-_LEAST = 1e-30
-"""A probability that float32 has rounded to 0 still has a logarithm."""

@@ -158,9 +158,8 @@ def tokenize_texts(
             kept = _kept(added, max_tokens, cut)
             columns = [[column[place] for place in kept] for column in columns]
             n_cut += 1
-        if (
-            not ids
-        ):  # a tokenizer that adds no tokens of its own makes none of an empty text, and no token has no rating
+        # a tokenizer that adds no tokens of its own makes none of an empty text, and no token has no rating
+        if not ids:
             columns = [[tokenizer.pad_token_id], [0], [0], [SPECIAL]]
         rows.append(columns)
     input_ids, starts, ends, words = ([columns[i] for columns in rows] for i in range(4))

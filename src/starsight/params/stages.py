@@ -277,6 +277,10 @@ class EvaluateParams(Section):
     """The MLflow run id of another model's cross-validation on the same folds, to compare with; null compares with
     TF-IDF + ridge alone. It needs ``folds``. Finished folds are kept, so that naming a run later trains nothing."""
 
+    min_slice_reviews: Annotated[int, Field(ge=2)]
+    """A slice of the test reviews with fewer is listed, but has no interval and is not judged. The page informs, where
+    the gate refuses (``promote.min_slice_reviews``); hence it asks for fewer."""
+
     @model_validator(mode="after")
     def _folds_are_possible(self) -> "EvaluateParams":
         if self.folds == 1:
@@ -284,10 +288,6 @@ class EvaluateParams(Section):
         if self.folds_against and not self.folds:
             raise ValueError("folds_against names a run to compare with, but folds is 0; set folds as that run has it")
         return self
-
-    min_slice_reviews: Annotated[int, Field(ge=2)]
-    """A slice of the test reviews with fewer is listed, but has no interval and is not judged. The page informs, where
-    the gate refuses (``promote.min_slice_reviews``); hence it asks for fewer."""
 
 
 class ExplainParams(Section):

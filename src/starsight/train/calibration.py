@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from starsight.model.batches import TokenizedReviews
-from starsight.model.calibration import Calibration, Floats, at_temperature, groups_of
+from starsight.model.calibration import LEAST_PROBABILITY, Calibration, Floats, at_temperature, groups_of
 from starsight.model.inference import rate_with_distribution, within_scale
 from starsight.model.predictor import Predictor
 from starsight.model.target import spread_stars
@@ -123,7 +123,7 @@ def fit_temperature(stars_true: Floats, distribution: Floats) -> float:
 
     def loss(log_temperature: float) -> float:
         scaled = at_temperature(distribution, math.exp(log_temperature))
-        return -float((shares * np.log(np.maximum(scaled, 1e-30))).sum(axis=1).mean())
+        return -float((shares * np.log(np.maximum(scaled, LEAST_PROBABILITY))).sum(axis=1).mean())
 
     found = minimize_scalar(loss, bounds=tuple(math.log(end) for end in _TEMPERATURES), method="bounded")
     return math.exp(found.x)
