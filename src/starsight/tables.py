@@ -73,6 +73,11 @@ def _is_left_over(pid: str) -> bool:
     return pid.isdigit() and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid)))
 
 
+def folder_size(folder: Path) -> int:
+    """Bytes of all the files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)

@@ -124,6 +124,23 @@ def test_a_champion_out_of_reach_is_a_sentence_on_the_page_and_no_crash(params, 
     assert "test_mae" in found.metrics
 
 
+def test_a_champion_that_rates_with_what_is_no_number_is_a_sentence_on_the_page(
+    params, workspace, clean, monkeypatch, caplog
+):
+    broken = make_predictor(seed=3)
+    with torch.no_grad():
+        next(broken.regressor.head.parameters()).fill_(float("nan"))
+    monkeypatch.setattr(evaluation, "load_champion", lambda *_arguments, **_options: ("7", broken))
+    clean(make_clean())
+    found = evaluate_model(make_predictor(), params(), workspace, "a-run", CrossValidation())
+    found.write(workspace, {})
+    sentence = "The champion was not measured: version 7 rates 40 reviews as no number."
+    assert sentence in workspace.evaluation_page.read_text()
+    assert sentence in caplog.text
+    assert "champion_mae" not in found.metrics
+    assert "test_mae" in found.metrics
+
+
 def test_a_test_split_too_small_for_an_interval_says_so_in_one_line(params, workspace, clean, monkeypatch, caplog):
     monkeypatch.setattr(evaluation, "load_champion", lambda *_arguments, **_options: None)
     reviews = make_clean()

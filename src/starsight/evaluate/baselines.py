@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
@@ -44,6 +45,25 @@ def best_constant(metric: Metric, train_stars: Stars) -> float:
     if np.isnan(values).all():
         return candidates[0]
     return candidates[int(np.nanargmax(values) if metric.higher_is_better else np.nanargmin(values))]
+
+
+def true_stars(reviews: pd.DataFrame) -> Stars:
+    """Those that the reviewers gave, ``(reviews,)``."""
+    return reviews["stars"].to_numpy(dtype=np.float64)
+
+
+def ridge_on_reviews(
+    train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame, alphas: Sequence[float]
+) -> RidgePredictions:
+    """``ridge_predictions`` for clean reviews, by their ``text_clean`` and ``stars``."""
+    return ridge_predictions(
+        list(train["text_clean"]),
+        true_stars(train),
+        list(validation["text_clean"]),
+        true_stars(validation),
+        list(test["text_clean"]),
+        alphas,
+    )
 
 
 def ridge_predictions(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from starsight.model.predictor import Predictor
+from starsight.tables import folder_size
 
 TIMED_REVIEWS = 500
 """Enough for full batches of every length; seconds even for the largest model."""
@@ -25,5 +26,4 @@ def measure_cost(predictor: Predictor, texts: Sequence[str], folder: Path) -> di
     started = time.perf_counter()
     predictor.rate_clean_texts(timed)
     seconds = time.perf_counter() - started
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    return {"rate_reviews_per_s": round(len(timed) / seconds, 2), "model_bytes": float(size)}
+    return {"rate_reviews_per_s": round(len(timed) / seconds, 2), "model_bytes": float(folder_size(folder))}

@@ -6,16 +6,15 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from starsight import metrics
 from starsight.errors import DataError
-from starsight.evaluate.baselines import ridge_predictions
+from starsight.evaluate.baselines import ridge_on_reviews, true_stars
 from starsight.evaluate.fold_summary import CrossValidation, Earlier, summarise_folds
 from starsight.evaluate.folds import COLUMNS, Fold, FoldErrors, Folds, deal_folds
 from starsight.layout import Layout
-from starsight.metrics import Stars, mae, rmse
+from starsight.metrics import mae, rmse
 from starsight.params import Params
 from starsight.split import take
 from starsight.tables import read_json, read_table, write_json
@@ -91,15 +90,8 @@ def _measure(fold: Fold, params: Params, layout: Layout, folder: CheckpointFolde
     validation = take(fold.validation, params.finetune.max_validation_reviews)
     model = train_on(train, validation, params, layout, folder)
     stars_pred = model.rate_clean_texts(list(fold.test["text_clean"]))
-    ridge = ridge_predictions(
-        list(train["text_clean"]),
-        _stars(train),
-        list(validation["text_clean"]),
-        _stars(validation),
-        list(fold.test["text_clean"]),
-        params.evaluate.ridge_alphas,
-    )
-    truth = _stars(fold.test)
+    ridge = ridge_on_reviews(train, validation, fold.test, params.evaluate.ridge_alphas)
+    truth = true_stars(fold.test)
     return FoldErrors(
         fold.number,
         n_train=len(train),
@@ -109,7 +101,3 @@ def _measure(fold: Fold, params: Params, layout: Layout, folder: CheckpointFolde
         ridge_mae=mae(truth, ridge.stars_pred),
         ridge_rmse=rmse(truth, ridge.stars_pred_rmse),
     )
-
-
-def _stars(reviews: pd.DataFrame) -> Stars:
-    return reviews["stars"].to_numpy(dtype=np.float64)

@@ -124,6 +124,7 @@ def evaluate_model(
     except StarsightError as error:  # the model's own numbers hold without it
         warnings.append(f"The champion was not measured: {error}")
     measured = rate_test_reviews(predictor, read_table(layout.clean, columns=COLUMNS), params, layout, champion)
+    warnings += measured.warnings
     reviewers = list(measured.test["user_id"])
     bootstrap = ClusterBootstrap(reviewers, draws=params.evaluate.bootstrap_draws, seed=params.seed)
     if bootstrap.n_clusters < FEW_CLUSTERS:

@@ -1,14 +1,19 @@
 """The model and its rivals on the same test reviews."""
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
 
-from starsight.errors import DataError
-from starsight.evaluate.baselines import RidgePredictions, best_constant, ridge_on_states, ridge_predictions
+from starsight.errors import DataError, ModelError
+from starsight.evaluate.baselines import (
+    RidgePredictions,
+    best_constant,
+    ridge_on_reviews,
+    ridge_on_states,
+    true_stars,
+)
 from starsight.evaluate.frozen import read_texts
 from starsight.evaluate.methods import LABELS, Method
 from starsight.layout import Layout
@@ -19,8 +24,6 @@ from starsight.model.target import STARS_AS_THEY_ARE
 from starsight.params import Params
 from starsight.records import SPLITS
 from starsight.split import take
-
-log = logging.getLogger(__name__)
 
 COLUMNS = [
     "review_id",
@@ -46,11 +49,28 @@ class Measured:
     """The model first."""
     predictions: Predictions | None
     """The model's, with their intervals; None from a model that has none."""
+    warnings: list[str]
+    """What a reader must know before believing the numbers, a sentence each."""
 
     @property
     def stars_true(self) -> Stars:
         """``(reviews,)``."""
-        return _stars(self.test)
+        return true_stars(self.test)
+
+
+def take_test_reviews(reviews: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """Those of the clean reviews that every model is measured on; none where no review is for testing."""
+    return take(reviews[reviews["split"] == "test"], params.evaluate.max_test_reviews)
+
+
+def check_numbers(stars_pred: Stars, who: str) -> None:
+    """Refuse ratings ``(reviews,)`` of which some are NaN or infinite.
+
+    Raises:
+        ModelError: ``who`` gave such ones.
+    """
+    if n_none := int((~np.isfinite(stars_pred)).sum()):
+        raise ModelError(f"{who} rates {n_none} reviews as no number.")
 
 
 def rate_test_reviews(
@@ -79,9 +99,10 @@ def rate_test_reviews(
     if missing := [split for split in SPLITS if split not in by_split]:
         raise DataError(f"no review is in the {' and the '.join(missing)} split; see clean.split in params.yaml.")
     train, validation = by_split["train"], take(by_split["validation"], params.finetune.max_validation_reviews)
-    test = take(by_split["test"], params.evaluate.max_test_reviews)
+    test = take_test_reviews(reviews, params)
     sample = take(train, params.finetune.max_train_reviews)
-    constants = {metric.name: np.full(len(test), best_constant(metric, _stars(sample))) for metric in METRICS}
+    stars = true_stars(sample)
+    constants = {metric.name: np.full(len(test), best_constant(metric, stars)) for metric in METRICS}
     predictions = predictor.predict_clean_texts(_texts(test)) if predictor.calibration else None
     stars_pred = predictions.stars if predictions else predictor.rate_clean_texts(_texts(test))
     methods = [
@@ -92,15 +113,17 @@ def rate_test_reviews(
     ]
     if len(sample) < len(train):
         methods.append(_ridge("ridge_all", train, validation, test, params))
+    warnings: list[str] = []
     if champion:
         version, its_predictor = champion
         label = f"{LABELS['champion']}, version {version}, measured on this split"
         stars_of_champion = its_predictor.rate_clean_texts(_texts(test))
-        if np.isfinite(stars_of_champion).all():
+        try:
+            check_numbers(stars_of_champion, f"version {version}")
             methods.append(Method("champion", label, None, stars_of_champion))
-        else:  # the model's own numbers hold without it
-            log.warning("The champion was not measured: version %s rates some reviews as no number.", version)
-    return Measured(test, methods, predictions)
+        except ModelError as error:  # the model's own numbers hold without it
+            warnings.append(f"The champion was not measured: {error}")
+    return Measured(test, methods, predictions, warnings)
 
 
 def _before_finetuning(
@@ -122,9 +145,9 @@ def _before_finetuning(
     )
     ridge = ridge_on_states(
         on_train.states,
-        _stars(learnt),
+        true_stars(learnt),
         on_validation.states,
-        _stars(validation),
+        true_stars(validation),
         on_test.states,
         params.evaluate.frozen_alphas,
     )
@@ -135,14 +158,7 @@ def _before_finetuning(
 
 
 def _ridge(name: str, train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame, params: Params) -> Method:
-    ridge = ridge_predictions(
-        _texts(train),
-        _stars(train),
-        _texts(validation),
-        _stars(validation),
-        _texts(test),
-        params.evaluate.ridge_alphas,
-    )
+    ridge = ridge_on_reviews(train, validation, test, params.evaluate.ridge_alphas)
     return _as_method(name, LABELS[name], len(train), ridge)
 
 
@@ -154,7 +170,3 @@ def _as_method(name: str, label: str, n_train_reviews: int, ridge: RidgePredicti
 
 def _texts(reviews: pd.DataFrame) -> list[str]:
     return list(reviews["text_clean"])
-
-
-def _stars(reviews: pd.DataFrame) -> Stars:
-    return reviews["stars"].to_numpy(dtype=np.float64)

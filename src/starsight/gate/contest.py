@@ -8,16 +8,17 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from starsight.errors import DataError, ModelError
-from starsight.evaluate.rivals import COLUMNS
+from starsight.errors import DataError
+from starsight.evaluate.baselines import true_stars
+from starsight.evaluate.rivals import COLUMNS, check_numbers, take_test_reviews
 from starsight.evaluate.slices import slices_of
 from starsight.gate.decision import Evidence, Rated
 from starsight.layout import Layout
 from starsight.metrics import Stars, errors
 from starsight.model.predictor import Predictor
 from starsight.params import Params
-from starsight.split import rows_hash, take
-from starsight.tables import read_table
+from starsight.split import rows_hash
+from starsight.tables import folder_size, read_table
 from starsight.tracking.champion import load_files, version_files
 from starsight.tracking.versions import Version, read_report
 
@@ -44,8 +45,7 @@ def load_contender(version: Version) -> Contender:
         RegistryError: they are gone or broken.
     """
     with version_files(version.number) as folder:
-        size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        return Contender(version, load_files(folder, version.number), size_bytes)
+        return Contender(version, load_files(folder, version.number), folder_size(folder))
 
 
 def hold_contest(
@@ -59,11 +59,10 @@ def hold_contest(
     """
     test = frozen_rows(params, layout)
     check_rows(challenger.version, test)
-    truth = test["stars"].to_numpy(dtype=np.float64)
+    truth = true_stars(test)
     stars_pred, seconds = rate_in_turn([challenger.predictor, champion.predictor], list(test["text_clean"]))
     for contender, stars in zip((challenger, champion), stars_pred, strict=True):
-        if not np.isfinite(stars).all():
-            raise ModelError(f"{contender.version.name} rates {(~np.isfinite(stars)).sum()} reviews as no number.")
+        check_numbers(stars, contender.version.name)
     rated = [
         Rated(errors(truth, stars), each, contender.size_bytes)
         for stars, each, contender in zip(stars_pred, seconds, (challenger, champion), strict=True)
@@ -81,13 +80,12 @@ def hold_contest(
 
 
 def frozen_rows(params: Params, layout: Layout) -> pd.DataFrame:
-    """The test reviews that every model is measured on, the same as ``evaluate`` takes.
+    """``take_test_reviews`` of the clean reviews that are here.
 
     Raises:
         DataError: the clean reviews are not there, or none of them is for testing.
     """
-    reviews = read_table(layout.clean, columns=COLUMNS)
-    test = take(reviews[reviews["split"] == "test"], params.evaluate.max_test_reviews)
+    test = take_test_reviews(read_table(layout.clean, columns=COLUMNS), params)
     if test.empty:
         raise DataError(f"no review of {layout.clean} is in the test split; see clean.split in params.yaml.")
     return test
