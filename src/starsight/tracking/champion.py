@@ -11,8 +11,9 @@ from mlflow.exceptions import MlflowException
 from starsight.errors import DataError, ModelError, RegistryError
 from starsight.layout import Layout
 from starsight.model.predictor import Predictor
-from starsight.tracking.registry import CHAMPION, FINETUNED, MODEL
-from starsight.tracking.store import connect, not_installed, registry_errors
+from starsight.tracking.registry import FINETUNED, MODEL
+from starsight.tracking.store import not_installed
+from starsight.tracking.versions import find_champion
 
 
 def load_champion(layout: Layout, *, other_than: str | None = None) -> tuple[str, Predictor] | None:
@@ -30,33 +31,16 @@ def load_champion(layout: Layout, *, other_than: str | None = None) -> tuple[str
     Raises:
         RegistryError: the registry cannot be reached, or the champion's files are gone or cannot be read.
     """
-    connect(layout)
-    with registry_errors("the model registry"):
-        try:
-            champion = mlflow.MlflowClient().get_model_version_by_alias(MODEL, CHAMPION)
-        except MlflowException as error:
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):  # no model, or no such alias
-                return None
-            raise
-    if champion.run_id == other_than:
+    champion = find_champion(layout)
+    if champion is None or champion.run_id == other_than:
         return None
-    version = str(champion.version)
-    return version, load_version(version)
-
-
-def load_version(version: str) -> Predictor:
-    """The model of a registered version; ``connect`` has been called.
-
-    Raises:
-        RegistryError: there is no such version, or its artifacts are gone or broken.
-    """
-    with version_files(version) as folder:
-        return load_files(folder, version)
+    with version_files(champion.number) as folder:
+        return champion.number, load_files(folder, champion.number)
 
 
 @contextmanager
 def version_files(version: str) -> Iterator[Path]:
-    """A copy of the folder that ``Predictor.save`` wrote, as long as the block lasts.
+    """A copy of the folder that ``Predictor.save`` wrote, as long as the block lasts; ``connect`` has been called.
 
     Raises:
         RegistryError: there is no such version, or its artifacts are gone.

@@ -1,8 +1,8 @@
 """What finished runs have left in the store: their errors, their costs, and what they predicted."""
 
+import io
 import math
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -11,10 +11,10 @@ import pandas as pd
 
 from starsight.errors import DataError
 from starsight.layout import Layout
+from starsight.tracking.runs import report_text
 from starsight.tracking.store import connect, registry_errors
 
-_FOLDER, _PREDICTIONS = "reports", "reports/predictions.csv"
-"""Where ``Run.finish_stage`` puts the table of predictions."""
+_PREDICTIONS = "predictions.csv"
 
 _PAGE_RUNS = 500
 """Runs asked for at a time."""
@@ -67,20 +67,15 @@ def read_predictions(run_id: str) -> pd.DataFrame:
         DataError: the run has no such table, or it cannot be read.
         RegistryError: the store cannot be reached.
     """
-    client = mlflow.MlflowClient()
-    with registry_errors("looking for a run's predictions"):
-        known = {artifact.path for artifact in client.list_artifacts(run_id, _FOLDER)}
-        if _PREDICTIONS not in known:
+    try:
+        with registry_errors("looking for a run's predictions"):
+            text = report_text(run_id, _PREDICTIONS)
+        if text is None:
             raise DataError("its table of predictions is gone")
-        with tempfile.TemporaryDirectory() as folder:
-            path = client.download_artifacts(run_id, _PREDICTIONS, folder)
-            try:
-                table = pd.read_csv(path, dtype={"review_id": str}, keep_default_na=False)
-                return table[["review_id", "stars_true", "stars_pred"]].astype(
-                    {"stars_true": float, "stars_pred": float}
-                )
-            except (ValueError, KeyError):
-                raise DataError("its table of predictions cannot be read") from None
+        table = pd.read_csv(io.StringIO(text), dtype={"review_id": str}, keep_default_na=False)
+        return table[["review_id", "stars_true", "stars_pred"]].astype({"stars_true": float, "stars_pred": float})
+    except (ValueError, KeyError):
+        raise DataError("its table of predictions cannot be read") from None
 
 
 def _recorded(run: mlflow.entities.Run) -> RecordedRun:

@@ -1,7 +1,6 @@
 """The folds of a cross-validation in its MLflow run, so that another model can be compared with them."""
 
 import io
-from pathlib import Path
 
 import mlflow
 import pandas as pd
@@ -11,19 +10,17 @@ from starsight.errors import RegistryError
 from starsight.evaluate.fold_summary import CrossValidation, Earlier
 from starsight.evaluate.folds import FOLD_COLUMNS
 from starsight.layout import Layout
-from starsight.tracking.runs import Run
-from starsight.tracking.store import registry_errors
+from starsight.tracking.runs import REPORTS, Run, report_text
+from starsight.tracking.store import is_missing, registry_errors
 
 TAG = "folds_rows"
 """Holds the name of the folds: equal names, equal reviews in every fold."""
-FOLDER = "reports"
-"""Of the run, where the table of the folds lies."""
 
 
 def record_folds(run: Run, found: CrossValidation, layout: Layout) -> None:
     """Keep the folds' table and their name. Where there was no cross-validation, one that stands stays."""
     if found.rows is not None:
-        run.log_artifact(layout.folds, FOLDER)
+        run.log_artifact(layout.folds, REPORTS)
         run.tag(**{TAG: found.rows})
 
 
@@ -45,7 +42,7 @@ def recall_folds(run: Run, run_id: str | None, layout: Layout) -> Earlier | None
                 f"evaluate.folds_against: run {run_id} holds no cross-validation; make one with that model's settings "
                 "and evaluate.folds."
             )
-        table = _read_table(found.info.artifact_uri, run_id, layout.folds)
+        table = _read_table(run_id, layout.folds.name)
     return Earlier(run_id, found.info.run_name, rows, table)
 
 
@@ -53,7 +50,7 @@ def _find(run_id: str) -> mlflow.entities.Run:
     try:
         return mlflow.get_run(run_id)
     except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if is_missing(error) or error.error_code == "INVALID_PARAMETER_VALUE":  # it is not even like an id
             raise RegistryError(
                 f"evaluate.folds_against: no run {run_id!r} is in the MLflow store; it wants the id of a run, as "
                 "models/run.json and the MLflow UI show it."
@@ -61,15 +58,17 @@ def _find(run_id: str) -> mlflow.entities.Run:
         raise
 
 
-def _read_table(artifact_uri: str, run_id: str, path: Path) -> pd.DataFrame:
+def _read_table(run_id: str, name: str) -> pd.DataFrame:
     try:
-        text = mlflow.artifacts.load_text(f"{artifact_uri}/{FOLDER}/{path.name}")
+        text = report_text(run_id, name)
+        if text is None:
+            raise FileNotFoundError(f"{REPORTS}/{name} is gone")
         table = pd.read_csv(io.StringIO(text))
     except (OSError, MlflowException, ValueError) as error:
         raise RegistryError(
             f"evaluate.folds_against: the folds of run {run_id} cannot be read ({' '.join(str(error).split())}); "
             "measure that model again with evaluate.folds."
         ) from None
-    if missing := [name for name in FOLD_COLUMNS if name not in table]:
-        raise RegistryError(f"evaluate.folds_against: {path.name} of run {run_id} has no column {', '.join(missing)}.")
+    if missing := [column for column in FOLD_COLUMNS if column not in table]:
+        raise RegistryError(f"evaluate.folds_against: {name} of run {run_id} has no column {', '.join(missing)}.")
     return table

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 
 import mlflow
 from mlflow.entities import Metric, Param
@@ -21,10 +22,13 @@ from starsight.fetch.download import file_sha256
 from starsight.layout import Layout
 from starsight.params import Params
 from starsight.tables import read_json, write_json
-from starsight.tracking.store import connect, registry_errors
+from starsight.tracking.store import connect, is_missing, registry_errors
 
 _BATCH = 100
 """Values a request: MLflow's own limit for params."""
+
+REPORTS: Final = "reports"
+"""Folder of a run's artifacts with what its stages found."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Run:
         """Record what a stage found: its metrics, its reports, and the code and data that it ran on."""
         self.log(metrics)
         for report in reports:
-            self.log_artifact(report, "reports")
+            self.log_artifact(report, REPORTS)
         for origin in (layout.params, layout.pipeline, layout.pipeline_lock):
             if origin.exists():
                 self.log_artifact(origin, "origin")
@@ -74,7 +78,7 @@ class Run:
         report = read_json(layout.adaptation_report)
         if report.pop("enabled"):
             self.log({f"adapt_{key}": value for key, value in report.items() if isinstance(value, int | float)})
-            self.log_artifact(layout.adaptation_report, "reports")
+            self.log_artifact(layout.adaptation_report, REPORTS)
 
     def log_artifact(self, path: Path, folder: str) -> None:
         """Keep a file or a folder under ``folder`` of the run."""
@@ -151,9 +155,25 @@ def _exists(run_id: str) -> bool:
     try:
         return str(mlflow.get_run(run_id).info.lifecycle_stage) == "active"
     except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+        if is_missing(error):
             return False
         raise
+
+
+def report_text(run_id: str, name: str) -> str | None:
+    """A report of any run, such as ``validation.json``; None where the run has none of that name.
+
+    Raises:
+        MlflowException: the run is gone, or the store cannot be reached.
+        OSError: the report cannot be had.
+        UnicodeDecodeError: it is no text.
+    """
+    path = f"{REPORTS}/{name}"
+    client = mlflow.MlflowClient()
+    if path not in {artifact.path for artifact in client.list_artifacts(run_id, REPORTS)}:
+        return None
+    with TemporaryDirectory() as folder:
+        return Path(client.download_artifacts(run_id, path, folder)).read_text(encoding="utf-8")
 
 
 def write_run_file(run: Run, layout: Layout) -> None:

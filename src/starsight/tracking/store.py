@@ -114,6 +114,11 @@ def registry_errors(what: str) -> Iterator[None]:
         ) from error
 
 
+def is_missing(error: MlflowException) -> bool:
+    """Whether the store has no such run, version or model."""
+    return bool(error.error_code == "RESOURCE_DOES_NOT_EXIST")
+
+
 def not_installed(what: str, error: ModuleNotFoundError) -> RegistryError:
     """What to say where an address asks for a driver that is not there."""
     return RegistryError(f"{what} needs the module {error.name}, which is not installed; install it into this Python.")

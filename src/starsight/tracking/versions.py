@@ -12,7 +12,8 @@ from mlflow.exceptions import MlflowException
 from starsight.errors import RegistryError
 from starsight.layout import Layout
 from starsight.tracking.registry import CHAMPION, MODEL
-from starsight.tracking.store import connect, registry_errors
+from starsight.tracking.runs import REPORTS, report_text
+from starsight.tracking.store import connect, is_missing, registry_errors
 
 _REGISTRY = "the model registry"
 
@@ -56,7 +57,7 @@ def version_numbered(number: str) -> Version:
         try:
             return _version(number)
         except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            if not is_missing(error):
                 raise
             versions = mlflow.MlflowClient().search_model_versions(f"name='{MODEL}'")
             there = ", ".join(str(each) for each in sorted(int(version.version) for version in versions))
@@ -86,21 +87,17 @@ def read_report(version: Version, name: str) -> dict[str, Any] | None:
     Raises:
         RegistryError: the run is gone.
     """
-    path = f"reports/{name}"
     with registry_errors("the run's reports"):
         try:
-            known = {each.path for each in mlflow.MlflowClient().list_artifacts(version.run_id, "reports")}
+            text = report_text(version.run_id, name)
+            report = None if text is None else json.loads(text)
         except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            if not is_missing(error):
                 raise
             raise RegistryError(
-                f"the run {version.run_id} of {version.name} is gone from the MLflow store, and {path} with it; "
-                "starsight promote --force --reason TEXT takes the version without"
+                f"the run {version.run_id} of {version.name} is gone from the MLflow store, and {REPORTS}/{name} with "
+                "it; starsight promote --force --reason TEXT takes the version without"
             ) from None
-        if path not in known:
-            return None
-        try:
-            report = json.loads(mlflow.artifacts.load_text(f"runs:/{version.run_id}/{path}"))
         except ValueError:
             return None
     return report if isinstance(report, dict) else None
@@ -112,7 +109,7 @@ def _version(number: str) -> Version:
     try:
         run = client.get_run(registered.run_id).data
     except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+        if not is_missing(error):
             raise
         return Version(number, registered.run_id, registered.tags, registered.tags)
     return Version(number, registered.run_id, run.tags, run.params)
@@ -122,7 +119,7 @@ def _aliases() -> dict[str, str]:
     try:
         aliases: dict[str, str] = mlflow.MlflowClient().get_registered_model(MODEL).aliases
     except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+        if is_missing(error):
             return {}
         raise
     return aliases
