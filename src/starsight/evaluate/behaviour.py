@@ -76,8 +76,6 @@ class BehaviourTest:
 
     name: str
     """What must hold, in words."""
-    capability: str
-    """What the model needs for it."""
     kind: Kind
     cases: Sequence[Case]
     passes: Passes
@@ -90,7 +88,6 @@ class BehaviourResult:
     """How many cases of a test were passed."""
 
     name: str
-    capability: str
     kind: Kind
     from_reviews: bool
     n: int
@@ -134,10 +131,8 @@ def make_tests(texts: Sequence[str], seed: int) -> list[BehaviourTest]:
 
     good, bad = (list(_fill(phrases.CLEAR, words)) for words in (phrases.GOOD, phrases.BAD))
     tests = [
-        BehaviourTest(
-            "Plain praise is above 3.5 stars", "vocabulary", "minimum", templates(map(_alone, good)), _is_good
-        ),
-        BehaviourTest("A plain complaint is below 2.5", "vocabulary", "minimum", templates(map(_alone, bad)), _is_bad),
+        BehaviourTest("Plain praise is above 3.5 stars", "minimum", templates(map(_alone, good)), _is_good),
+        BehaviourTest("A plain complaint is below 2.5", "minimum", templates(map(_alone, bad)), _is_bad),
     ]
 
     words = phrases.GOOD + phrases.BAD
@@ -149,19 +144,19 @@ def make_tests(texts: Sequence[str], seed: int) -> list[BehaviourTest]:
         for text in _fill(phrases.BRANDED, words, [kind], brand=brand)
     ]
     brands = [*phrases.BRANDS.values(), phrases.SHOPS]
-    invariances: list[tuple[str, str, Iterable[str], Callable[[str], Case | None]]] = [
-        ("another first name", "names", named, lambda text: _exchange(text, phrases.NAMES, generator)),
-        ("another brand", "names", branded, lambda text: _exchange(text, brands, generator)),
-        ("all in lower case", "robustness", good + bad, lambda text: _rewritten(text, text.lower(), "lower case")),
-        ("all in capitals", "robustness", good + bad, lambda text: _rewritten(text, text.upper(), "capitals")),
-        ("a typo in a neutral word", "robustness", _fill(phrases.MISSPELT, words), lambda text: _slip(text, generator)),
+    invariances: list[tuple[str, Iterable[str], Callable[[str], Case | None]]] = [
+        ("another first name", named, lambda text: _exchange(text, phrases.NAMES, generator)),
+        ("another brand", branded, lambda text: _exchange(text, brands, generator)),
+        ("all in lower case", good + bad, lambda text: _rewritten(text, text.lower(), "lower case")),
+        ("all in capitals", good + bad, lambda text: _rewritten(text, text.upper(), "capitals")),
+        ("a typo in a neutral word", _fill(phrases.MISSPELT, words), lambda text: _slip(text, generator)),
     ]
-    for what, capability, made, change in invariances:
+    for what, made, change in invariances:
         chosen = _sample(list(made), TEMPLATE_CASES, generator)
         made_cases = [case for case in map(change, chosen) if case is not None]
         name = f"Half a star at most: {what}"
-        tests.append(BehaviourTest(name, capability, "invariance", made_cases, _stays))
-        tests.append(BehaviourTest(name, capability, "invariance", reviews(change), _stays, from_reviews=True))
+        tests.append(BehaviourTest(name, "invariance", made_cases, _stays))
+        tests.append(BehaviourTest(name, "invariance", reviews(change), _stays, from_reviews=True))
 
     def complain(text: str) -> Case:
         return _followed_by(text, str(generator.choice(phrases.COMPLAINTS)))
@@ -170,24 +165,12 @@ def make_tests(texts: Sequence[str], seed: int) -> list[BehaviourTest]:
         return _followed_by(text, str(generator.choice(phrases.PRAISE)))
 
     tests += [
-        BehaviourTest(
-            "A complaint after praise lowers the stars",
-            "sentiment",
-            "direction",
-            templates(map(complain, good)),
-            _falls,
-        ),
-        BehaviourTest(
-            "Praise after a complaint raises the stars", "sentiment", "direction", templates(map(praise, bad)), _rises
-        ),
-        BehaviourTest(
-            "A complaint does not raise the stars", "sentiment", "direction", reviews(complain), _does_not_rise, True
-        ),
-        BehaviourTest(
-            "Praise does not lower the stars", "sentiment", "direction", reviews(praise), _does_not_fall, True
-        ),
-        BehaviourTest("“not good” is below “good”", "negation", "negation", templates(_denied(phrases.MILD)), _falls),
-        BehaviourTest("“not bad” is above “bad”", "negation", "negation", templates(_denied(phrases.SHARP)), _rises),
+        BehaviourTest("A complaint after praise lowers the stars", "direction", templates(map(complain, good)), _falls),
+        BehaviourTest("Praise after a complaint raises the stars", "direction", templates(map(praise, bad)), _rises),
+        BehaviourTest("A complaint does not raise the stars", "direction", reviews(complain), _does_not_rise, True),
+        BehaviourTest("Praise does not lower the stars", "direction", reviews(praise), _does_not_fall, True),
+        BehaviourTest("“not good” is below “good”", "negation", templates(_denied(phrases.MILD)), _falls),
+        BehaviourTest("“not bad” is above “bad”", "negation", templates(_denied(phrases.SHARP)), _rises),
     ]
     return tests
 
@@ -216,9 +199,7 @@ def _result(test: BehaviourTest, stars_of: dict[str, float]) -> BehaviourResult:
         Example(test.cases[i].texts[-1], test.cases[i].change, tuple(float(star) for star in stars[i]))
         for i in np.flatnonzero(~passed)[:N_EXAMPLES]
     )
-    return BehaviourResult(
-        test.name, test.capability, test.kind, test.from_reviews, len(test.cases), int(passed.sum()), examples
-    )
+    return BehaviourResult(test.name, test.kind, test.from_reviews, len(test.cases), int(passed.sum()), examples)
 
 
 # --- what makes a case passed -----------------------------------------------------------------------------------
