@@ -1,5 +1,6 @@
 """Turn a template into a self-contained page: no network, no scripts from elsewhere, every value escaped."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,19 @@ def signed(value: float, digits: int = 3) -> str:
     return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")  # + 0.0 turns -0.0 into 0.0
 
 
+def interval(low: float, high: float, digits: int = 3, show: Callable[[float, int], str] = stars) -> str:
+    """Two ends of stars, or with ``signed`` of a change in them: 0.351 to 0.393."""
+    return f"{show(low, digits)} to {show(high, digits)}"
+
+
+def p_figure(p: float) -> str:
+    """A P value under a heading that says so: 0.012, or < 0.001."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def p_value(p: float) -> str:
     """A P value: P = 0.012, or P < 0.001."""
-    return "P < 0.001" if p < 0.001 else f"P = {p:.3f}"
+    return f"P {p_figure(p)}" if p < 0.001 else f"P = {p_figure(p)}"
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -48,5 +59,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(stars=stars, signed=signed, p_value=p_value, percent=percent, count=count)
+    environment.filters.update(
+        stars=stars, signed=signed, p_figure=p_figure, p_value=p_value, percent=percent, count=count
+    )
     return environment

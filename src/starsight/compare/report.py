@@ -13,7 +13,7 @@ from starsight.compare.before_after import before_after_charts
 from starsight.compare.lineup import LineUp
 from starsight.compare.scatter import Point, Scatter, make_scatter
 from starsight.intervals import LEVEL, Estimate
-from starsight.pages import count, signed, stars, write_page
+from starsight.pages import count, interval, signed, stars, write_page
 from starsight.tracking.evidence import RecordedRun
 
 _IN_WORDS = {"mae": "mean absolute error", "rmse": "root mean squared error"}
@@ -154,7 +154,7 @@ def _plain(estimate: Estimate) -> dict[str, float | None]:
 def _with_interval(estimate: Estimate) -> str:
     if math.isnan(estimate.low):
         return f"{stars(estimate.value)} (no interval)"
-    return f"{stars(estimate.value)} (95 % interval {stars(estimate.low)} to {stars(estimate.high)})"
+    return f"{stars(estimate.value)} (95 % interval {interval(estimate.low, estimate.high)})"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from starsight.evaluate.folds import FOLD_COLUMNS
 from starsight.evaluate.resampled import nadeau_bengio
 from starsight.intervals import Difference, Estimate
-from starsight.pages import p_value, stars
+from starsight.pages import interval, p_value, stars
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class CrossValidation:
         own = self.errors["folds_mae"]
         said = [
             f"Trained anew {len(self.table)} times, each time without the reviews that it then rated, {self.label} is "
-            f"off by {stars(own.value, 2)} stars on average (95 % interval {stars(own.low, 2)} to {stars(own.high, 2)})"
+            f"off by {stars(own.value, 2)} stars on average (95 % interval {interval(own.low, own.high, 2)})"
         ]
         said += [_in_words(each) for each in self.differences]
         return "; ".join(said) + "."
@@ -121,5 +121,5 @@ def _in_words(difference: RivalDifference) -> str:
     low, high = sorted((abs(gap.low), abs(gap.high)))
     size = f"{stars(abs(gap.value))} stars {'closer' if closer else 'further off'} than {difference.label}"
     if gap.sign:
-        return f"that is {size} ({stars(low)} to {stars(high)}, {p_value(gap.p)})"
+        return f"that is {size} ({interval(low, high)}, {p_value(gap.p)})"
     return f"that is {size}, which may be chance ({p_value(gap.p)})"

@@ -12,7 +12,7 @@ from starsight.evaluate.methods import Method
 from starsight.intervals import LEVEL, MIN_REPEAT_REVIEWERS, ClusterBootstrap, Estimate, holm
 from starsight.metrics import METRICS, Stars, errors, mae, rmse
 from starsight.model.predictor import Predictions
-from starsight.pages import count, p_value, percent, stars, write_page
+from starsight.pages import count, interval, p_value, percent, stars, write_page
 from starsight.records import whole_stars
 
 COMPARED = (mae, rmse)
@@ -122,7 +122,7 @@ def summarise(metrics: Mapping[str, float], methods: Sequence[Method], split_by:
     own = Estimate.of(metrics, f"{model.name}_mae")
     sentence = (
         f"On {count(metrics['n_test_reviews'])} reviews {UNSEEN[split_by]}, {model.label} is off by "
-        f"{stars(own.value, 2)} stars on average (95 % interval {_interval(own, 2)})"
+        f"{stars(own.value, 2)} stars on average (95 % interval {interval(own.low, own.high, 2)})"
     )
     if not rivals:
         return f"{sentence}."
@@ -136,7 +136,8 @@ def summarise(metrics: Mapping[str, float], methods: Sequence[Method], split_by:
     )
     return (
         f"{sentence}, {stars(closer.value)} stars {'closer' if gap.value <= 0 else 'further off'} than its strongest "
-        f"rival, {rival.label} ({stars(metrics[f'{rival.name}_mae'], 2)}): {verdict} ({_interval(closer, 3)})."
+        f"rival, {rival.label} ({stars(metrics[f'{rival.name}_mae'], 2)}): {verdict} "
+        f"({interval(closer.low, closer.high)})."
     )
 
 
@@ -262,13 +263,12 @@ def _other_rows(metrics: Mapping[str, float], methods: Sequence[Method]) -> list
     shown = []
     for name, label, as_text, meaning, reason in rows:
         found, *theirs = (_find(metrics, f"{method}_{name}") for method in (model, *rivals))
-        interval = f"{as_text(found.low)} to {as_text(found.high)}" if found else ""
         value = as_text(found.value) if found else "–"
         shown.append(
             {
                 "label": label,
                 "value": value,
-                "interval": interval,
+                "interval": f"{as_text(found.low)} to {as_text(found.high)}" if found else "",
                 "meaning": meaning if found else reason,
                 "rivals": [as_text(each.value) if each else "–" for each in theirs],
             }
@@ -290,7 +290,3 @@ def _before_after_chart(bars: pd.DataFrame) -> Chart:
 
 def _find(metrics: Mapping[str, float], name: str) -> Estimate | None:
     return Estimate.of(metrics, name) if name in metrics else None
-
-
-def _interval(value: Estimate, digits: int) -> str:
-    return f"{stars(value.low, digits)} to {stars(value.high, digits)}"

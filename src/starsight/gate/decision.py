@@ -29,7 +29,7 @@ from scipy.stats import norm
 from starsight.evaluate.slices import Slice, count_reviewers
 from starsight.intervals import TAILS, ClusterBootstrap, Estimate
 from starsight.metrics import Stars
-from starsight.pages import signed
+from starsight.pages import interval, signed
 from starsight.params import PromoteParams
 
 _TAIL: Final = TAILS[0]
@@ -176,7 +176,7 @@ def _closer(difference: Estimate) -> Condition:
     return Condition(
         "closer",
         difference.high < 0,
-        f"MAE {_interval(difference)}",
+        f"MAE {_with_interval(difference)}",
         "interval below 0",
         _stars_above(difference.high, 0),
     )
@@ -187,7 +187,7 @@ def _as_close(difference: Estimate, params: PromoteParams) -> Condition:
     return Condition(
         "as close",
         difference.high < margin,
-        f"MAE {_interval(difference)}",
+        f"MAE {_with_interval(difference)}",
         f"interval below {signed(margin)}",
         _stars_above(difference.high, margin),
     )
@@ -306,8 +306,8 @@ def _figures(evidence: Evidence, bootstrap: ClusterBootstrap, difference: Estima
     }
 
 
-def _interval(difference: Estimate) -> str:
-    return f"{signed(difference.value)} ({signed(difference.low)} to {signed(difference.high)})"
+def _with_interval(difference: Estimate) -> str:
+    return f"{signed(difference.value)} ({interval(difference.low, difference.high, show=signed)})"
 
 
 def _stars_above(value: float, limit: float) -> str:
