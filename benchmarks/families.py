@@ -10,7 +10,8 @@ reviews a second, and peak memory of the training. Reports and logs stay in scra
 
 All learn from the same reviews for the same number of epochs, at the rates of ``params.yaml``; the best epoch is kept.
 Backbones of random weights learn at ten times that rate. A small comparison: it shows that every family works, not
-which is best.
+which is best. ``--faithfulness-reviews N`` also explains, and asks of N reviews how
+far each kind of explanation is true.
 """
 
 import argparse
@@ -22,9 +23,10 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import pandas as pd
 import yaml
 
-from starsight.tables import read_json
+from starsight.tables import read_csv, read_json
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -54,6 +56,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
     parser.add_argument("--train-reviews", type=int, default=1000, help="(%(default)s)")
     parser.add_argument("--epochs", type=int, default=2, help="(%(default)s)")
+    parser.add_argument("--faithfulness-reviews", type=int, default=0, help="explain, too (%(default)s: no)")
     options = parser.parse_args()
 
     root = REPOSITORY / "scratch/benchmarks/families"
@@ -78,10 +81,12 @@ def measure(name: str, folder: Path, shared: Path, options: argparse.Namespace) 
     _write_params(folder, _params(name, ROWS[name], options))
     shutil.copytree(shared / "data", folder / "data", copy_function=os.link)
     shutil.copytree(shared / "reports", folder / "reports")
-    for stage in _MEASURE:
+    for stage in (*_MEASURE, "explain") if options.faithfulness_reviews else _MEASURE:
         _run(stage, folder)
     metrics, training = read_json(folder / "reports/metrics.json"), read_json(folder / "reports/training.json")
     errors = {key: value for key, value in metrics.items() if key.startswith(("test_mae", "test_rmse", "ridge_"))}
+    if options.faithfulness_reviews:
+        _say(f"\n{name}, {options.faithfulness_reviews} reviews\n{_faithfulness(folder)}\n")
     return errors | {key: training[key] for key in ("reviews_per_s", "peak_memory_mib", "n_parameters", "epochs")}
 
 
@@ -97,9 +102,22 @@ def _params(name: str, row: dict[str, str], options: argparse.Namespace) -> dict
         "patience": options.epochs,
         "warmup_steps": 20,
     }
+    if options.faithfulness_reviews:
+        n = options.faithfulness_reviews
+        params["explain"] |= {"faithfulness_reviews": n, "shap_reviews": max(2, n // 5), "shap_evaluations": 200}
     if row.get("checkpoint") == "scratch":
         params["finetune"] |= {"learning_rate": _SCRATCH_RATE, "head_learning_rate": _SCRATCH_RATE}
     return params
+
+
+def _faithfulness(folder: Path) -> str:
+    """The table of methods, with 95 % intervals."""
+    table = read_csv(folder / "reports/explanations/faithfulness.csv")
+    shown = pd.DataFrame({"method": table["label"]})
+    for measure in ("comprehensiveness_10", "sufficiency_10", "tau"):
+        ends = table[[measure, f"{measure}_low", f"{measure}_high"]].itertuples(index=False)
+        shown[measure] = ["{:.3f} ({:.3f} to {:.3f})".format(*each) for each in ends]
+    return shown.to_string(index=False)
 
 
 def _write_params(folder: Path, params: dict[str, Any]) -> None:

@@ -105,5 +105,11 @@ def tiny_params(checkpoint: Path | str, source: Path | str) -> dict[str, Any]:
         "warmup_steps": 2,
     }
     params["evaluate"] |= {"bootstrap_draws": 200, "ridge_alphas": [1.0]}
-    params["explain"] |= {"min_word_reviews": 2, "faithfulness_reviews": 10, "page_reviews": 6}
+    params["explain"] |= {
+        "min_word_reviews": 2,
+        "faithfulness_reviews": 10,
+        "page_reviews": 6,
+        "shap_reviews": 2,
+        "shap_evaluations": 20,
+    }
     return params

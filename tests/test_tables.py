@@ -1,5 +1,7 @@
 """What is written stands whole under its name, or not at all."""
 
+import os
+import stat
 from pathlib import Path
 
 import pandas as pd
@@ -126,3 +128,14 @@ def test_a_column_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(DataError, match="has no column stars; run dvc repro") as caught:
         read_table(tmp_path / "words.parquet", columns=["word", "stars"])
     assert "\n" not in str(caught.value)
+
+
+def test_a_pipe_or_device_is_refused_and_a_link_is_written_through(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="neither a file nor a folder"):
+        write_json({}, tmp_path / "pipe")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    (tmp_path / "link.json").symlink_to(tmp_path / "target.json")
+    write_json({"a": 1}, tmp_path / "link.json")
+    assert (tmp_path / "link.json").is_symlink()
+    assert read_json(tmp_path / "target.json") == {"a": 1}

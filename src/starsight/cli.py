@@ -1,5 +1,6 @@
 """The command line: ``starsight <command>``. Exit codes: 0 done, 1 failed with one clear line, 2 wrong usage."""
 
+import io
 import json
 import os
 import socket
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from starsight.errors import DataError, ParamsError, RegistryError, StarsightError, trouble
+from starsight.errors import DataError, ModelError, ParamsError, RegistryError, StarsightError, trouble
 
 if TYPE_CHECKING:
     from starsight.layout import Layout
@@ -130,6 +131,53 @@ def ingest_check(
         else:
             rows = ", ".join(sorted(params.datasets))
             raise typer.BadParameter(f"params.yaml has no row {dataset!r} in datasets; there are: {rows}")
+
+
+@app.command()
+def explain(
+    text: Annotated[
+        str, typer.Argument(help="The review; - reads it from standard input, -- goes before one that begins with -.")
+    ],
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of a fine-tuned model; models/finetuned by default.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write a page to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Rate a review and show which words made the stars."""
+    from starsight.layout import Layout
+
+    _check_text(text, "the review")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no minus sign shows all the rest
+    with one_line_errors():
+        if html is not None and (html.is_dir() or not html.name):
+            raise DataError(f"--html {html} is a folder; name a file: --html {html / 'explanation.html'}")
+        folder = model or Layout().finetuned
+        if not folder.is_dir():
+            what = "there is no model" if model else "no model was fine-tuned here yet"
+            raise ModelError(f"{folder}: {what}; run make repro, or name a folder with --model.")
+        raw_text = _standard_input() if text == "-" else text
+
+        from starsight.explain.page import write_explanation_page
+        from starsight.explain.single import explain_texts
+        from starsight.explain.terminal import print_explanation
+        from starsight.model.predictor import Predictor
+
+        (explanation,) = explain_texts(Predictor.load(folder), [raw_text])
+        if html is not None:
+            write_explanation_page(html, explanation, {"model": str(folder)})
+        if as_json:
+            typer.echo(json.dumps(explanation.as_json(), indent=2, allow_nan=False, ensure_ascii=False))
+        else:
+            print_explanation(explanation)
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"standard input is no UTF-8 text (byte {error.start}); convert it: iconv -t UTF-8.") from None
 
 
 @app.command()
@@ -258,12 +306,12 @@ def _repository() -> "Layout":
     return layout
 
 
-def _check_text(reason: str | None) -> None:
-    """Refuse what the terminal sent as bytes that are no UTF-8: it could not be recorded."""
+def _check_text(text: str | None, what: str = "--reason") -> None:
+    """Refuse what the terminal sent as bytes that are no UTF-8: it could be neither recorded nor rated as it is."""
     try:
-        (reason or "").encode()
+        (text or "").encode()
     except UnicodeEncodeError:
-        raise typer.BadParameter("--reason is not UTF-8 text") from None
+        raise typer.BadParameter(f"{what} is not UTF-8 text") from None
 
 
 @contextmanager

@@ -89,7 +89,8 @@ class ClusterBootstrap:
     """
 
     def __init__(self, clusters: Sequence[str | None], *, draws: int, seed: int) -> None:
-        self._cluster_of = _number_clusters(clusters)
+        self._seed = seed
+        self._cluster_of = number_clusters(clusters)
         self.n_reviews = len(self._cluster_of)
         self._cluster_sizes = np.bincount(self._cluster_of)
         self.n_clusters = len(self._cluster_sizes)
@@ -150,6 +151,15 @@ class ClusterBootstrap:
         if values.shape != (self.n_reviews,):
             raise ValueError(f"values of {self.n_reviews} reviews are needed; found the shape {values.shape}")
         return _estimate(*self._sampled(with_count(values), mean_of))
+
+    def mean_over_seeds(self, values: Stars) -> Estimate:
+        """Mean of ``values`` ``(seeds, reviews)``; each draw resamples the seeds too, as others give another mean."""
+        means = [self._sampled(with_count(of_seed), mean_of) for of_seed in values]
+        draws = np.stack([of_seed for _, of_seed in means])
+        chosen = np.random.default_rng(self._seed).integers(len(draws), size=draws.shape)
+        return _estimate(
+            float(np.mean([mean for mean, _ in means])), np.take_along_axis(draws, chosen, axis=0).mean(axis=0)
+        )
 
     def mae_difference(self, errors: Stars, rival: Stars) -> Difference:
         """MAE of the signed ``errors`` minus MAE of those of a ``rival``, each ``(reviews,)``, in stars."""
@@ -215,7 +225,7 @@ def _weighted_quantile(values: Stars, weights: NDArray[np.float64], share: float
     return np.where(total[:, 0] > 0, values[np.minimum(place, len(values) - 1)], np.nan)
 
 
-def _number_clusters(clusters: Sequence[str | None]) -> NDArray[np.int64]:
+def number_clusters(clusters: Sequence[str | None]) -> NDArray[np.int64]:
     """A number from 0 for each cluster, ``(reviews,)``."""
     codes, known = pd.factorize(np.array(clusters, dtype=object))
     missing = codes < 0

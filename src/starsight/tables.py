@@ -26,9 +26,15 @@ _ROW_GROUP_BYTES: Final = 32_000_000
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a path beside ``path`` to write a file or a folder to; renames it to ``path`` when the block succeeds.
 
+    What a link points to is replaced, not the link.
+
     Raises:
         IsADirectoryError: a file was written, and ``path`` is a folder, which stays.
+        OSError: ``path`` is a device, a pipe or the like.
     """
+    path = path.resolve()
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "neither a file nor a folder", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path)
     partial, old = (path.with_name(f".{path.name}.{os.getpid()}.{what}") for what in ("partial", "old"))

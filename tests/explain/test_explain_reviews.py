@@ -5,12 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from miniature import CPU, make_reviews, tiny_regressor, tiny_tokenizer
+import yaml
+from miniature import CPU, make_reviews, tiny_params, tiny_regressor, tiny_tokenizer
 
+from starsight.explain.attribution.method import LABELS
 from starsight.explain.report import explain_model
 from starsight.explain.reviews import explain_reviews, largest_gap
+from starsight.layout import Layout
 from starsight.model.predictor import Predictor
-from starsight.params import ExplainParams
+from starsight.model.tokens import load_tokenizer
+from starsight.params import load_params
 from starsight.tables import read_csv
 
 TEXTS = [*make_reviews(30)["text"], "I didn't like it 👍", "", "great"]
@@ -52,14 +56,46 @@ def test_a_gap_between_rating_and_words_is_found(predictor):
     assert largest_gap([replace(review, stars_pred=review.stars_pred - 0.5)]) == pytest.approx(0.5, abs=1e-4)
 
 
-def test_a_report_is_written_with_tables_page_and_flat_numbers(predictor, tmp_path):
-    test = pd.DataFrame({"text_clean": TEXTS[:30], "stars": make_reviews(30)["stars"]})
-    params = ExplainParams(max_reviews=30, min_word_reviews=2, faithfulness_reviews=10, page_reviews=6)
-    explained = explain_model(predictor, test, params, seed=1)
+@pytest.mark.parametrize(
+    ("head", "left_out", "removal", "masked_words", "said"),
+    [
+        ("attention", set(), "delete", 0.0, "Words were cut out of the text"),
+        ("mean", {"attention", "uniform", "untrained"}, "mask", 0.15, "fine-tuning hid 15% of the words likewise."),
+        ("cls", {"attention", "uniform", "untrained", "contribution"}, "mask", 0.0, "it has never met such texts."),
+    ],
+)
+def test_a_report_holds_tables_page_and_flat_numbers_of_every_method_that_the_head_allows(
+    head, left_out, removal, masked_words, said, tmp_path, tiny_checkpoint
+):
+    settings = tiny_params(tiny_checkpoint, "reviews.csv")
+    settings["finetune"] |= {"head": head, "masked_words": masked_words}
+    settings["explain"]["removal"] = removal
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
+    params, layout = load_params(tmp_path / "params.yaml"), Layout(tmp_path, tmp_path)
+    tokenizer = load_tokenizer(tiny_checkpoint, "bert")
+    predictor = Predictor(tiny_regressor("bert", tokenizer, head=head), tokenizer, {}, 64, CPU)
+    reviews = make_reviews(30)
+    test = pd.DataFrame(
+        {
+            "review_id": [f"r{i}" for i in range(30)],
+            "user_id": reviews["user"],
+            "product_id": reviews["item"],
+            "stars": reviews["stars"].astype(float),
+            "category": None,
+            "text_clean": reviews["text"],
+            "split": "test",
+        }
+    )
+    explained = explain_model(predictor, test, params, layout)
     explained.write(tmp_path / "explanations", {"model": "tiny"})
-    files = {path.name for path in (tmp_path / "explanations").iterdir()}
-    assert files == {"index.html", "words_by_attention.csv", "words_raising.csv", "words_lowering.csv"}
-    table = read_csv(tmp_path / "explanations/words_by_attention.csv")
-    assert {"lovely", "cheap"} <= set(table["word"])
+    names = {path.stem for path in (tmp_path / "explanations").iterdir()}
+    assert names == {"index", "attention_by_layer", *explained.tables}
+    weighing = {"words_by_attention", "words_before_after"}
+    assert names & weighing == (weighing if head == "attention" else set())
+    if head == "attention":
+        assert {"lovely", "cheap"} <= set(read_csv(tmp_path / "explanations/words_by_attention.csv")["word"])
     assert explained.report["n_explained_reviews"] == 30
     assert all(np.isfinite(value) for value in explained.report.values())
+    measured = {name for name in LABELS if f"{name}_comprehensiveness_10_low" in explained.report}
+    assert measured == set(LABELS) - left_out
+    assert said in (tmp_path / "explanations/index.html").read_text(encoding="utf-8")

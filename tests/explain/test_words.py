@@ -85,6 +85,13 @@ def test_words_between_a_kept_beginning_and_a_kept_end_are_known_as_unread():
     assert merged.relative_weights.tolist() == [1, 1, 0, 1, 1]
 
 
+def test_attention_is_counted_by_the_token_so_that_a_word_of_many_tokens_does_not_lead():
+    merged = merge_words("can't go", score([(0, 3), (3, 4), (4, 5), (6, 8)]))
+    assert merged.n_tokens.tolist() == [3, 1]
+    assert merged.weights.tolist() == [0.75, 0.25]
+    assert merged.relative_weights.tolist() == [1, 1]
+
+
 def test_words_with_letters_or_digits_are_speakable():
     assert merge_words("5 stars !👍", score([(0, 0)])).speakable.tolist() == [True, True, False, False]
 

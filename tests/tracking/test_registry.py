@@ -1,6 +1,9 @@
 """The registered model: a run has one version, the first is champion, later ones are challengers."""
 
+import json
+
 import mlflow
+import pandas as pd
 import pytest
 from miniature import CPU, tiny_regressor, tiny_tokenizer
 
@@ -33,6 +36,17 @@ def test_the_first_version_is_champion_and_the_next_a_challenger_that_changes_no
     (row,) = model.predict(["lovely"]).to_dict("records")
     assert 1 <= row["stars_low"] < row["stars"] < row["stars_high"] <= 5
     assert list(row) == ["stars", "stars_low", "stars_high"]
+    explained = model.predict(["lovely", ""], params={"explain": True})
+    assert list(explained) == ["stars", "stars_low", "stars_high", "explanation"]
+    pd.testing.assert_frame_equal(explained.drop(columns="explanation"), model.predict(["lovely", ""]), atol=1e-4)
+    found = json.loads(explained["explanation"][0])
+    (word,) = found["words"]
+    assert (word["word"], word["start"], word["end"], found["method"]) == ("lovely", 0, 6, "contribution")
+    whole = found["base"] + found["special_contribution"] + word["contribution"]
+    assert whole == pytest.approx(explained["stars"][0], abs=1e-4)
+    assert json.loads(explained["explanation"][1])["words"] == []
+    (param,) = model.metadata.get_params_schema().params
+    assert (param.name, param.default) == ("explain", False)
 
 
 def test_after_a_champion_was_deleted_the_next_version_does_not_take_its_place_unasked(layout, finetuned, caplog):

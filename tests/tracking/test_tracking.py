@@ -7,6 +7,7 @@ import sys
 import time
 
 import mlflow
+import pandas as pd
 import pytest
 import yaml
 from miniature import REPOSITORY, tiny_params
@@ -121,6 +122,17 @@ def test_a_run_that_the_store_forgot_is_replaced_in_training_and_an_error_later(
     write_json({"run_id": "0" * 32}, layout.run)
     with pytest.raises(RegistryError, match="is not in the MLflow store; dvc repro --force"), continue_run(layout):
         pass
+
+
+def test_a_table_is_one_that_mlflow_shows_and_written_again_replaces_the_first(layout, run_id_file):
+    tables = [pd.DataFrame({"word": ["lovely", "“cheap”"], "stars": [0.5, -0.25]}), pd.DataFrame({"word": ["great"]})]
+    with open_run(layout, "tables", run_id_file) as run:
+        mlflow.set_experiment("starsight")
+        for table in tables:
+            run.log_tables({"words": table})
+            pd.testing.assert_frame_equal(mlflow.load_table("tables/words.json", [run.run_id]), table)
+    listed = mlflow.get_run(run.run_id).data.tags["mlflow.loggedArtifacts"]
+    assert listed == '[{"path": "tables/words.json", "type": "table"}]'
 
 
 def test_a_setting_that_changed_later_is_a_tag_since_mlflow_params_never_change(layout, run_id_file):

@@ -10,9 +10,10 @@ from miniature import tiny_regressor, tiny_tokenizer
 from torch import nn
 
 from starsight.model.batches import pad
+from starsight.model.embeddings import embeddings_changed
 from starsight.params import AdapterParams, AdversaryParams, FamilyName
 from starsight.train.adapters import add_adapter
-from starsight.train.embeddings import _Shift, backward, embeddings_changed, mixed
+from starsight.train.embeddings import _Shift, backward, mixed
 from starsight.train.optimizer import freeze_layers
 
 

@@ -1,4 +1,4 @@
-"""The page of explanations: how far to trust them, highlighted reviews, and the word tables."""
+"""The pages of explanations: how far to trust them, highlighted reviews, and what words do across reviews."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,19 +7,65 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from starsight.explain.words import ExplainedReview, Floats, Ints
-from starsight.intervals import Estimate
-from starsight.metrics import Stars
-from starsight.pages import signed, stars, write_page
+from starsight.explain.cards import Card, FullColour, make_card
+from starsight.explain.page_tables import N_TABLE_ROWS, PageTable, heat_maps, page_table
+from starsight.explain.probes import summarise_probes
+from starsight.explain.single import METHODS, Explanation
+from starsight.explain.trust import Trust
+from starsight.explain.words import ExplainedReview, Ints
+from starsight.pages import interval, write_page
+from starsight.params import HeadName
 from starsight.records import MAX_STARS, MIN_STARS
 
 N_TABLE_WORDS = 25
-"""Words shown of each table; the CSV files beside the page hold all."""
-N_STRONGEST = 8
-"""Words listed under each review."""
-FULL_COLOUR_QUANTILE = 0.9
-"""In each review the strongest word has the full colour, if it is at least as strong as this share of the words on the
-page: the words of a long review stay apart, and a review in which nothing stands out stays pale."""
+"""Words shown of each of the three tables of words; the CSV files beside the page hold all."""
+
+WORD_COLUMNS = (
+    "word",
+    "n_reviews",
+    "contribution",
+    "relative_weight",
+    "n_reviewers",
+    "largest_product_share",
+    "rests_on_few",
+)
+"""Shown of the three tables of words, where they are there."""
+
+WORD_TABLES = {
+    "words_raising": "Raise the rating",
+    "words_lowering": "Lower the rating",
+    "words_by_attention": "Draw the most attention",
+}
+
+SECTIONS = {
+    "words_by_group": (
+        "Words by stars and by category",
+        "The same means apart for the reviewers’ stars, and for categories of products where these are known: a word "
+        "may raise a poor review and do nothing in a good one.",
+    ),
+    "words_before_after": (
+        "Before and after fine-tuning",
+        "What the words drew before the model had seen a rating, with the pretrained network under a head of random "
+        "weights, and what they draw now.",
+    ),
+    "phrases": (
+        "Phrases that say more than their words",
+        "Two neighbouring words whose joint contribution differs from what the same words contribute elsewhere, beyond "
+        "chance and after correction for the many pairs that were tried.",
+    ),
+    "probes": (
+        "What a name or a group changes",
+        "In reviews a name, a pronoun or a group was swapped for another, and nothing else. Stars are after the swap "
+        "minus before: a fair model stays at 0.",
+    ),
+}
+"""Heading and introduction of the tables that are shown where they are given, by their names."""
+
+N_SHOWN_GROUP_WORDS = 5
+"""Words shown of each ranking of a group."""
+
+ATTENTION_BY_LAYER = "attention_by_layer"
+"""Name of the table that is drawn as a map of layers and heads."""
 
 
 @dataclass(frozen=True)
@@ -31,89 +77,32 @@ class Choice:
     """``(chosen,)``: into the reviews."""
 
 
-@dataclass(frozen=True)
-class Piece:
-    """A stretch of text: a word with its colours, or what stands between two words."""
+def choose_reviews(reviews: Sequence[ExplainedReview], n_reviews: int, seed: int) -> tuple[Choice, ...]:
+    """A quarter each: largest errors, strongest words on both sides, drawn at random, smallest errors; none twice.
 
-    text: str
-    note: str = ""
-    direction: str = ""
-    """``up``, ``down``, or nothing for text between words."""
-    contribution_opacity: float = 0.0
-    attention_opacity: float = 0.0
-
-
-def choose_reviews(stars_true: Stars, stars_pred: Stars, n_reviews: int, seed: int) -> tuple[Choice, ...]:
-    """A third with the largest errors, a third with the smallest, and the rest drawn at random; none twice."""
-    order = np.argsort(-np.abs(stars_pred - stars_true), kind="stable")
-    n_reviews = min(n_reviews, len(order))
-    n_third = n_reviews // 3
-    worst, best, between = order[:n_third], order[len(order) - n_third :][::-1], order[n_third : len(order) - n_third]
-    drawn = np.random.default_rng(seed).choice(between, n_reviews - 2 * n_third, replace=False)
+    Words on both sides: of the words that raise and those that lower, the weaker side moves the rating most.
+    """
+    n_reviews = min(n_reviews, len(reviews))
+    n_each = n_reviews // 4
+    errors = np.array([abs(review.stars_pred - review.stars_true) for review in reviews])
+    torn = np.array([_weaker_side(review) for review in reviews])
+    by_error = np.argsort(-errors, kind="stable")
+    worst, best = by_error[:n_each], by_error[len(by_error) - n_each :][::-1]
+    between = by_error[n_each : len(by_error) - n_each]
+    torn_most = between[np.argsort(-torn[between], kind="stable")][:n_each]
+    others = np.setdiff1d(between, torn_most)
+    drawn = np.random.default_rng(seed).choice(others, n_reviews - 3 * n_each, replace=False)
     return (
         Choice("Furthest off", worst),
+        Choice("Torn: strong words on both sides", torn_most),
         Choice("A random sample", drawn),
         Choice("Closest", best),
     )
 
 
-def faithfulness_sentence(faithfulness: Mapping[str, float], ranking: str, percent: int = 10) -> str:
-    """What removing the words that ``ranking`` names does to the rating, beside removing random ones.
-
-    Args:
-        faithfulness: From ``measure_faithfulness``.
-        ranking: ``attention`` or ``contribution``.
-        percent: Share of the words removed, as in the names of the metrics.
-    """
-    named = Estimate.of(faithfulness, f"{ranking}_comprehensiveness_{percent}")
-    random = Estimate.of(faithfulness, f"random_comprehensiveness_{percent}")
-    who = {"attention": "have the most attention", "contribution": "contribute most"}[ranking]
-    sentence = (
-        f"Removing the {percent} per cent of words that {who} moves the rating by {_with_interval(named)}; "
-        f"as many random words move it by {_with_interval(random)}"
-    )
-    if beats_random(faithfulness, ranking, percent):
-        return f"{sentence}."
-    return f"{sentence}. Chance alone may explain the difference: do not take these words for the reason of the rating."
-
-
-def beats_random(faithfulness: Mapping[str, float], ranking: str, percent: int = 10) -> bool:
-    """Whether the words that ``ranking`` names move the rating further than random ones, beyond chance."""
-    return Estimate.of(faithfulness, f"{ranking}_minus_random_comprehensiveness_{percent}").sign > 0
-
-
-def colour_pieces(review: ExplainedReview, full_contribution: float, full_weight: float) -> list[Piece]:
-    """Cut the text into words, with the strength of their colours from 0 to 1, and the stretches between them.
-
-    Args:
-        review: The review.
-        full_contribution: Least contribution, in stars and without sign, that is shown in full colour.
-        full_weight: Least relative weight that is shown in full colour.
-    """
-    words = review.words
-    pieces, shown_to = [], 0
-    relative_weights = words.relative_weights
-    full_contribution = max(full_contribution, float(np.abs(words.contributions).max(initial=0.0)))
-    full_weight = max(full_weight, float(relative_weights.max(initial=0.0)))
-    for i, word in enumerate(words.words):
-        if words.starts[i] > shown_to:
-            pieces.append(Piece(review.text[shown_to : words.starts[i]]))
-        contribution = float(words.contributions[i])
-        pieces.append(
-            Piece(
-                text=word,
-                note=f"{signed(contribution)} stars, attention {words.weights[i]:.1%}"
-                if words.was_read[i]
-                else "not read: beyond the longest input",
-                direction="up" if contribution >= 0 else "down",
-                contribution_opacity=_strength(abs(contribution), full_contribution),
-                attention_opacity=_strength(float(relative_weights[i]), full_weight),
-            )
-        )
-        shown_to = int(words.ends[i])
-    if shown_to < len(review.text):
-        pieces.append(Piece(review.text[shown_to:]))
-    return pieces
+def _weaker_side(review: ExplainedReview) -> float:
+    contributions = review.words.contributions
+    return float(min(contributions.clip(min=0).sum(), -contributions.clip(max=0).sum()))
 
 
 def write_explanations_page(
@@ -121,9 +110,10 @@ def write_explanations_page(
     *,
     reviews: Sequence[ExplainedReview],
     choices: Sequence[Choice],
-    faithfulness: Mapping[str, float],
+    trust: Trust,
     tables: Mapping[str, pd.DataFrame],
     facts: Mapping[str, str],
+    head: HeadName = "attention",
 ) -> None:
     """Write the explanations as one self-contained page.
 
@@ -131,60 +121,93 @@ def write_explanations_page(
         path: The HTML file.
         reviews: The reviews that ``choices`` points into.
         choices: From ``choose_reviews``.
-        faithfulness: From ``measure_faithfulness``.
-        tables: ``words_by_attention``, ``words_raising`` and ``words_lowering``, by these names.
+        trust: How far they were tested.
+        tables: Those of ``WORD_TABLES``; those of ``SECTIONS`` and ``ATTENTION_BY_LAYER`` where there are such. Others
+            are not shown.
         facts: What was explained, such as the model and the dataset, shown as given.
+        head: Of the model: only ``attention`` has attention to show.
     """
-    shown = [reviews[i] for choice in choices for i in choice.indices]
-    full_contribution = _full_colour([np.abs(review.words.contributions) for review in shown])
-    full_weight = _full_colour([review.words.relative_weights for review in shown])
+    full = FullColour.of([reviews[i] for choice in choices for i in choice.indices])
+    shows_weights = head == "attention"
+    groups = [
+        {
+            "title": choice.title,
+            "cards": [make_card(reviews[i], full, shows_weights=shows_weights) for i in choice.indices],
+        }
+        for choice in choices
+    ]
+    columns = [name for name in WORD_COLUMNS if shows_weights or name != "relative_weight"]
     write_page(
         "explanations.html",
         path,
-        claims=[
-            {"text": faithfulness_sentence(faithfulness, ranking), "holds": beats_random(faithfulness, ranking)}
-            for ranking in ("attention", "contribution")
+        trust=trust,
+        trust_table=trust.page_table,
+        n_tested=trust.report["n_faithfulness_reviews"],
+        groups=groups,
+        n_cards=sum(len(choice.indices) for choice in choices),
+        word_tables=[
+            page_table(tables[name], caption, N_TABLE_WORDS, columns)
+            for name, caption in WORD_TABLES.items()
+            if shows_weights or name != "words_by_attention"
         ],
-        n_faithfulness_reviews=faithfulness["n_faithfulness_reviews"],
-        groups=[
+        sections=[
             {
-                "title": choice.title,
-                "reviews": [_card(reviews[i], full_contribution, full_weight) for i in choice.indices],
+                "title": title,
+                "introduction": introduction,
+                "found": summarise_probes(tables[name]) if name == "probes" else "",
+                "tables": _section_tables(tables[name]),
             }
-            for choice in choices
+            for name, (title, introduction) in SECTIONS.items()
+            if name in tables and len(tables[name])
         ],
-        tables={name: table.head(N_TABLE_WORDS).to_dict("records") for name, table in tables.items()},
-        sizes={name: len(table) for name, table in tables.items()},
+        maps=heat_maps(tables[ATTENTION_BY_LAYER]) if ATTENTION_BY_LAYER in tables else [],
         facts=facts,
-        min_stars=MIN_STARS,
-        max_stars=MAX_STARS,
+        head=head,
+        **_SCALE,
     )
 
 
-def _card(review: ExplainedReview, full_contribution: float, full_weight: float) -> dict[str, object]:
-    """What the template shows of one review."""
-    words = review.words
-    strongest = np.argsort(-np.abs(words.contributions), kind="stable")[:N_STRONGEST]
-    unclipped = review.base_stars + float(words.contributions.sum()) + words.special_contribution
-    return {
-        "review": review,
-        "pieces": colour_pieces(review, full_contribution, full_weight),
-        "word_sum": float(words.contributions.sum()),
-        "unclipped": unclipped,
-        "clipped": not MIN_STARS <= unclipped <= MAX_STARS,
-        "strongest": [(words.words[i], words.contributions[i], words.weights[i]) for i in strongest],
-    }
+def write_explanation_page(path: Path, explanation: Explanation, facts: Mapping[str, str]) -> None:
+    """Write the explanation of one text as a self-contained page.
+
+    Args:
+        path: The HTML file.
+        explanation: From ``explain_texts``.
+        facts: Which model explains, shown as given.
+    """
+    write_page(
+        "explanation.html",
+        path,
+        card=single_card(explanation),
+        how=METHODS[explanation.method],
+        delta=explanation.convergence_delta,
+        head=explanation.head,
+        facts=facts,
+        **_SCALE,
+    )
 
 
-def _strength(value: float, full: float) -> float:
-    return round(min(1.0, value / full), 2)
+def single_card(explanation: Explanation) -> Card:
+    """The card of a text whose true stars nobody told."""
+    found = ""
+    if explanation.stars_low is not None and explanation.stars_high is not None and explanation.coverage is not None:
+        ends = interval(explanation.stars_low, explanation.stars_high, 1)
+        found = f"{explanation.coverage:.0%} interval {ends}"
+    full = FullColour.of([explanation.review])
+    return make_card(explanation.review, full, shows_weights=explanation.head == "attention", interval=found)
 
 
-def _full_colour(values: Sequence[Floats]) -> float:
-    """The value shown in full colour; above 0, so that a page of zeros is a white page."""
-    joined = np.concatenate([*values, np.zeros(1)])
-    return max(float(np.quantile(joined, FULL_COLOUR_QUANTILE)), 1e-6)
+_SCALE = {"min_stars": MIN_STARS, "max_stars": MAX_STARS}
 
 
-def _with_interval(value: Estimate) -> str:
-    return f"{stars(value.value, 2)} stars (95 % interval {stars(value.low, 2)} to {stars(value.high, 2)})"
+def _section_tables(table: pd.DataFrame) -> list[PageTable]:
+    """One table, or one for each ``group`` where there is such a column; the strongest words of each ``ranking``."""
+    if "rank" in table.columns:
+        table = table[table["rank"] <= N_SHOWN_GROUP_WORDS].drop(columns="rank")
+    if "group" not in table.columns:
+        return [page_table(table, "", N_TABLE_ROWS)]
+    columns = ["value", "ranking", *WORD_COLUMNS]
+    return [
+        page_table(rows, f"By {group}", N_TABLE_ROWS, columns if "word" in rows else None)
+        for group, rows in table.groupby("group", sort=False)
+    ]

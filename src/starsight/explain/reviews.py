@@ -42,6 +42,6 @@ def largest_gap(reviews: Sequence[ExplainedReview]) -> float:
 
     The rating is cut to 1-5; so is the sum before it is compared.
     """
-    sums = [r.base_stars + r.words.contributions.sum() + r.words.special_contribution for r in reviews]
+    sums = [review.unheld_stars for review in reviews]
     stars = np.array([review.stars_pred for review in reviews])
     return float(np.abs(within_scale(np.array(sums)) - stars).max(initial=0.0))

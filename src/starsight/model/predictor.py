@@ -71,8 +71,11 @@ class Predictor:
         regressor = load_regressor(folder)
         tokenizer = load_tokenizer(folder / TOKENIZER, regressor.family)
         cut = facts.get("cut", "head")  # models from before there was a choice
+        corrections, max_tokens = facts.get("corrections"), facts.get("max_tokens")
+        if not isinstance(corrections, dict) or not isinstance(max_tokens, int):
+            raise ModelError(f"{folder / _INPUT} lacks corrections or max_tokens; fine-tune again.")
         calibration = Calibration.load(folder)
-        return cls(regressor, tokenizer, facts["corrections"], facts["max_tokens"], choose_compute(), cut, calibration)
+        return cls(regressor, tokenizer, corrections, max_tokens, choose_compute(), cut, calibration)
 
     def save(self, folder: Path) -> None:
         """Write everything, replacing ``folder`` as a whole."""

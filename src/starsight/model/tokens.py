@@ -70,6 +70,8 @@ def load_tokenizer(folder: Path, family: FamilyName) -> PreTrainedTokenizerFast:
         ModelError: the folder holds none, or one that keeps no offsets or has no padding token.
     """
     facts = FAMILIES[family]
+    if not folder.exists():
+        raise ModelError(f"{folder} holds no readable tokenizer: it does not exist.")
     options = gguf_options(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options)

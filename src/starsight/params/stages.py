@@ -10,6 +10,7 @@ Cut = Literal["head", "head_tail"]
 Schedule = Literal["constant", "linear", "cosine"]
 HeadName = Literal["attention", "cls", "mean"]
 ObjectiveName = Literal["mse", "mae", "huber", "distribution"]
+RemovalName = Literal["delete", "mask"]
 
 
 class IngestParams(Section):
@@ -293,14 +294,24 @@ class EvaluateParams(Section):
 class ExplainParams(Section):
     """Words and their weights."""
 
-    max_reviews: PositiveInt
+    max_reviews: Annotated[int, Field(ge=2)]
     """Test reviews explained for the word tables."""
     min_word_reviews: Annotated[int, Field(ge=2)]
     """Fewest reviews a word must stand in to enter a table."""
-    faithfulness_reviews: PositiveInt
+    faithfulness_reviews: Annotated[int, Field(ge=2)]
     """Reviews whose named words are removed, to see whether the rating moves."""
     page_reviews: PositiveInt
     """Highlighted reviews on the page."""
+    removal: RemovalName
+    """How a word is taken from a review: ``delete`` cuts it out of the text, ``mask`` puts the mask token in place of
+    its tokens, which is fair to a model that was fine-tuned with ``finetune.masked_words`` above 0."""
+    shap_reviews: Annotated[int, Field(ge=2)]
+    """How many of the ``faithfulness_reviews`` SHAP explains, the slowest of the methods."""
+    shap_evaluations: Annotated[int, Field(ge=10)]
+    """Shortened reviews that SHAP rates for each of them. Fewer than the square of its words are an approximation:
+    where they run out, words side by side share alike."""
+    probe_reviews: PositiveInt
+    """Most test reviews in which a bias probe exchanges who is spoken of; each is rated twice."""
 
 
 class PromoteParams(Section):

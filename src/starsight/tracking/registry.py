@@ -5,8 +5,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
-from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
 
 from starsight import __file__ as package_file
 from starsight.gate.ledger import Entry, read_ledger, recorded, settle
@@ -29,6 +27,7 @@ EVIDENCE_TAGS = ["test_rows", "git_commit", "dvc_lock_sha256"]
 _EXAMPLE = ["It fits perfectly and I got so many compliments.", "The zipper broke and the fabric looked cheap."]
 
 REQUIREMENTS = [
+    "captum",
     "datasets",
     "ftfy",
     "huggingface_hub",
@@ -41,6 +40,7 @@ REQUIREMENTS = [
     "pydantic",
     "pyyaml",
     "safetensors",
+    "scipy",
     "torch",
     "tqdm",
     "tokenizers",
@@ -100,11 +100,8 @@ def _log_version(run: Run, finetuned: Path, metrics: dict[str, float], card: Pat
         artifacts={FINETUNED: str(finetuned), "card": str(card)},
         code_paths=[str(package)],  # the version answers the same after the library has moved on
         pip_requirements=_pinned(REQUIREMENTS),
-        signature=ModelSignature(
-            inputs=Schema([ColSpec(DataType.string)]),
-            outputs=Schema([ColSpec(DataType.double, name) for name in ("stars", "stars_low", "stars_high")]),
-        ),
-        input_example=_EXAMPLE,
+        # MLflow makes the signature itself, of predict's annotation and these: one that is given is not used
+        input_example=(_EXAMPLE, {"explain": False}),
         registered_model_name=MODEL,
     )
     mlflow.log_metrics(metrics, model_id=logged.model_id, run_id=run.run_id)

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import mlflow
+import pandas as pd
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from pydantic import BaseModel
@@ -23,6 +24,9 @@ from starsight.layout import Layout
 from starsight.params import Params
 from starsight.tables import read_json, write_json
 from starsight.tracking.store import connect, is_missing, registry_errors
+
+_TABLES = "tables"
+"""Folder of a run's tables."""
 
 _BATCH = 100
 """Values a request: MLflow's own limit for params."""
@@ -84,6 +88,18 @@ class Run:
         """Keep a file or a folder under ``folder`` of the run."""
         with registry_errors("keeping an artifact"):
             mlflow.MlflowClient().log_artifact(self.run_id, str(path), folder)
+
+    def log_tables(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        """Keep tables, by their names, where MLflow shows them as such and ``mlflow.load_table`` finds them."""
+        with registry_errors("keeping a table"):
+            client = mlflow.MlflowClient()
+            kept = {artifact.path for artifact in client.list_artifacts(self.run_id, _TABLES)}
+            for name, table in tables.items():
+                path = f"{_TABLES}/{name}.json"
+                if path in kept:  # log_table would append to it
+                    client.log_text(self.run_id, table.to_json(orient="split", index=False), path)
+                else:
+                    client.log_table(self.run_id, table, path)
 
 
 @contextmanager
